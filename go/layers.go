@@ -19,7 +19,8 @@ type BatchNormConfig struct {
 // NewBatchNorm makes a layer. Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's
 // mean and variance and moves the running ones in every run that computes the output; otherwise uses the running ones.
 // As ONNX has it: the running variance divides by the number of elements and `momentum` weighs the old value, where
-// PyTorch divides by one less and weighs the new one.
+// PyTorch divides by one less and weighs the new one. Its variables are `scale` and `bias`, and `mean` and `variance`,
+// the running ones, which are not trained: [channels] each.
 //
 //   - Input: [batch, channels, ...].
 //   - Output: The shape of the input.
@@ -40,13 +41,13 @@ type Conv2dConfig struct {
 	Filters int64
 	// Height and width of the kernel, or one number.
 	Kernel []int64
-	// Steps along height and width, or one number. nil: not given.
+	// Steps along height and width, or one number. nil: 1.
 	Strides []int64
-	// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right). nil: not given.
+	// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right). nil: 0.
 	Pads []int64
 	// Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.
 	Same bool
-	// Distances of the kernel's elements, or one number. nil: not given.
+	// Distances of the kernel's elements, or one number. nil: 1.
 	Dilations []int64
 	// Number of groups that the channels are divided into. nil: 1.
 	Groups *int64
@@ -66,7 +67,8 @@ type Conv2dConfig struct {
 	Seed int64
 }
 
-// NewConv2d makes a layer. A convolution over images: `activation(conv(input, kernel) + bias)`.
+// NewConv2d makes a layer. A convolution over images: `activation(conv(input, kernel) + bias)`. Its variables are
+// `kernel` [filters, inputs / groups, height, width], as PyTorch has it, and `bias` [filters].
 //
 //   - Input: [batch, inputs, height, width].
 //   - Output: [batch, filters, height', width'].
@@ -111,7 +113,8 @@ type DenseConfig struct {
 	Seed int64
 }
 
-// NewDense makes a layer. A fully connected layer: `activation(input @ kernel + bias)`.
+// NewDense makes a layer. A fully connected layer: `activation(input @ kernel + bias)`. Its variables are `kernel`
+// [inputs, units], the transpose of PyTorch's, and `bias` [units].
 //
 //   - Input: [..., inputs].
 //   - Output: [..., units].
@@ -138,7 +141,7 @@ type DropoutConfig struct {
 
 // NewDropout makes a layer. In training, sets elements to 0 with the probability `rate` and scales the others by 1 /
 // (1 - rate); the input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same
-// places: make a layer for each use.
+// places: make a layer for each use. Its variable is `counter`, which counts the runs that drop and is not trained.
 //
 //   - Input: Any shape.
 //   - Output: The shape of the input.
@@ -164,7 +167,8 @@ type EmbeddingConfig struct {
 	Seed int64
 }
 
-// NewEmbedding makes a layer. A vector for each index, from a table that is trained.
+// NewEmbedding makes a layer. A vector for each index, from a table that is trained: the variable `table` [count,
+// size].
 //
 //   - Input: Indices, i64 or i32, any shape.
 //   - Output: The shape of the input, then `size`.
@@ -200,7 +204,8 @@ type LayerNormConfig struct {
 	Dtype DType
 }
 
-// NewLayerNorm makes a layer. Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+// NewLayerNorm makes a layer. Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are
+// `scale` and `bias`: [units] each.
 //
 //   - Input: [..., units].
 //   - Output: The shape of the input.

@@ -746,7 +746,8 @@ type GemmOptions struct {
 	TransB bool
 }
 
-// Gemm adds the operator Gemm. `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
+// Gemm adds the operator Gemm. `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes. Of
+// integers the fraction of the result is cut off.
 //
 //   - a (T): [m, k], or [k, m] if transposed.
 //   - b (T): [k, n], or [n, k] if transposed.

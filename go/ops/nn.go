@@ -1192,7 +1192,7 @@ func MaxUnpool(x weft.Value, i weft.Value, kernelShape []int64, options ...MaxUn
 type MeanVarianceNormalizationOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// What is normalized over; by default all but the channels of [N, C, H, W]. nil: not given.
+	// What is normalized over; by default all but the channels of [N, C, H, W]. nil: 0, 2, 3.
 	Axes []int64
 }
 

@@ -17,7 +17,8 @@ type BernoulliOptions struct {
 // Bernoulli adds the operator Bernoulli. One where a number drawn from 0 to 1 is below the input, else zero; so NaN
 // and what is not positive give zeros. As ONNX has no state here, a node gives the same numbers in every run: those of
 // weft.RandomUniform with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli";
-// without, the key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+// without, the key is 0 and the stream the node's name. For new numbers in every step use weft.RandomUniform itself:
+// `weft_random_uniform` in Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 //
 //   - input (T1): Probabilities of ones; any shape.
 //
@@ -56,7 +57,9 @@ type DropoutOptions struct {
 // Dropout adds the operator Dropout. In training each element of `data` becomes 0 with the probability `ratio`, else
 // it is divided by `1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on
 // `seed` (0 if absent) and the element's position alone and is the same in every run: it is weft.Dropout with the
-// stream "Dropout" and the counter 0. Use weft.Dropout to train with a new choice in every step.
+// stream "Dropout" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the
+// operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java,
+// `ops.WeftDropout` in Go.
 //
 //   - data (T): Any shape.
 //   - options.Ratio (T1): Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
@@ -99,7 +102,8 @@ type MultinomialOptions struct {
 // Multinomial adds the operator Multinomial. Indices of classes, each as likely as its score says. As ONNX has no
 // state here, a node gives the same numbers in every run: those of weft.RandomMultinomial with the counter 0. With a
 // `seed`, the key is its 32 bits as f32 and the stream "Multinomial"; without, the key is 0 and the stream the node's
-// name. Use weft.RandomMultinomial for new numbers in every step.
+// name. For new numbers in every step use weft.RandomMultinomial itself: `random_multinomial` in Python and C++,
+// `randomMultinomial` in Java, `ops.RandomMultinomial` in Go.
 //
 //   - input (T1): [rows, classes]: logarithms of the probabilities, up to a number for each row.
 //
@@ -138,8 +142,9 @@ type RandomNormalOptions struct {
 
 // RandomNormal adds the operator RandomNormal. Numbers of the normal distribution. As ONNX has no state here, a node
 // gives the same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32
-// bits as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use
-// weft.RandomNormal for new numbers in every step.
+// bits as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in
+// every step use weft.RandomNormal itself: `weft_random_normal` in Python and C++, `weftRandomNormal` in Java,
+// `ops.WeftRandomNormal` in Go.
 //
 //   - shape: The output's dimensions.
 //
@@ -180,7 +185,8 @@ type RandomNormalLikeOptions struct {
 // RandomNormalLike adds the operator RandomNormalLike. Numbers of the normal distribution, as many as another tensor
 // has. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomNormal with the
 // counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomNormal"; without, the key is 0 and the
-// stream the node's name. Use weft.RandomNormal for new numbers in every step.
+// stream the node's name. For new numbers in every step use weft.RandomNormal itself: `weft_random_normal` in Python
+// and C++, `weftRandomNormal` in Java, `ops.WeftRandomNormal` in Go.
 //
 //   - input (T1): Any shape, which alone is taken.
 //
@@ -221,7 +227,8 @@ type RandomUniformOptions struct {
 // RandomUniform adds the operator RandomUniform. Numbers from `low` up to but not including `high`, each equally
 // likely. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
 // counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and
-// the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+// the stream the node's name. For new numbers in every step use weft.RandomUniform itself: `weft_random_uniform` in
+// Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 //
 //   - shape: The output's dimensions.
 //
@@ -262,8 +269,9 @@ type RandomUniformLikeOptions struct {
 // RandomUniformLike adds the operator RandomUniformLike. Numbers from `low` up to but not including `high`, each
 // equally likely, as many as another tensor has. As ONNX has no state here, a node gives the same numbers in every
 // run: those of weft.RandomUniform with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
-// "RandomUniform"; without, the key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in
-// every step.
+// "RandomUniform"; without, the key is 0 and the stream the node's name. For new numbers in every step use
+// weft.RandomUniform itself: `weft_random_uniform` in Python and C++, `weftRandomUniform` in Java,
+// `ops.WeftRandomUniform` in Go.
 //
 //   - input (T1): Any shape, which alone is taken.
 //

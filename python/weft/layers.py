@@ -15,7 +15,8 @@ class BatchNorm(Layer):
     """Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance
     and moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX
     has it: the running variance divides by the number of elements and `momentum` weighs the old value, where
-    PyTorch divides by one less and weighs the new one.
+    PyTorch divides by one less and weighs the new one. Its variables are `scale` and `bias`, and `mean` and
+    `variance`, the running ones, which are not trained: [channels] each.
 
     Input: [batch, channels, ...].
     Output: The shape of the input.
@@ -32,7 +33,8 @@ class BatchNorm(Layer):
 
 
 class Conv2d(Layer):
-    """A convolution over images: `activation(conv(input, kernel) + bias)`.
+    """A convolution over images: `activation(conv(input, kernel) + bias)`. Its variables are `kernel` [filters,
+    inputs / groups, height, width], as PyTorch has it, and `bias` [filters].
 
     Input: [batch, inputs, height, width].
     Output: [batch, filters, height', width'].
@@ -43,18 +45,18 @@ class Conv2d(Layer):
         kernel (required): Height and width of the kernel, or one number.
         strides ([1]): Steps along height and width, or one number.
         pads ([0]): Zeros around the image: one number, two (height, width) or four (top, left, bottom,
-        right).
+            right).
         same (False): Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.
         dilations ([1]): Distances of the kernel's elements, or one number.
         groups (1): Number of groups that the channels are divided into.
         bias (True): Whether there is a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
         kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
-        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
-        or orthogonal; as in "normal(0.02)".
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
         bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-        "normal(0.02)".
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """
@@ -64,7 +66,8 @@ class Conv2d(Layer):
 
 
 class Dense(Layer):
-    """A fully connected layer: `activation(input @ kernel + bias)`.
+    """A fully connected layer: `activation(input @ kernel + bias)`. Its variables are `kernel` [inputs, units],
+    the transpose of PyTorch's, and `bias` [units].
 
     Input: [..., inputs].
     Output: [..., units].
@@ -75,11 +78,11 @@ class Dense(Layer):
         bias (True): Whether there is a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
         kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
-        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
-        or orthogonal; as in "normal(0.02)".
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
         bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-        "normal(0.02)".
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """
@@ -91,7 +94,7 @@ class Dense(Layer):
 class Dropout(Layer):
     """In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the
     input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places:
-    make a layer for each use.
+    make a layer for each use. Its variable is `counter`, which counts the runs that drop and is not trained.
 
     Input: Any shape.
     Output: The shape of the input.
@@ -106,18 +109,18 @@ class Dropout(Layer):
 
 
 class Embedding(Layer):
-    """A vector for each index, from a table that is trained.
+    """A vector for each index, from a table that is trained: the variable `table` [count, size].
 
     Input: Indices, i64 or i32, any shape.
     Output: The shape of the input, then `size`.
 
     Attributes:
         count (required): Number of rows: indices are below it; negative ones count from the end, as in
-        Gather.
+            Gather.
         size (required): Length of each vector.
         table_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
-        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
-        or orthogonal; as in "normal(0.02)".
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """
@@ -138,7 +141,8 @@ class Flatten(Layer):
 
 
 class LayerNorm(Layer):
-    """Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+    """Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are `scale` and `bias`:
+    [units] each.
 
     Input: [..., units].
     Output: The shape of the input.

@@ -316,6 +316,9 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
@@ -334,6 +337,9 @@ def acos(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -354,6 +360,9 @@ def acosh(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -373,7 +382,10 @@ def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -399,7 +411,8 @@ def affine_grid(theta: ValueLike, size: ValueLike, *, align_corners: bool = Fals
 
     Attributes:
         align_corners (False): Whether -1 and 1 are the middles of the outermost pixels, else their outer
-        edges.
+            edges.
+        name: The name of the node.
 
     Returns:
         grid: [N, H, W, 2] or [N, D, H, W, 3]. [f32, f16, f64, bf16]
@@ -421,6 +434,9 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [bool]
         b: Second operand; broadcasts with A as in NumPy. [bool]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -448,6 +464,7 @@ def arg_max(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
         axis (0): The axis; negative counts from the end.
         keepdims (True): Whether the axis stays, with the size 1.
         select_last_index (False): Whether to take the last of equal elements instead of the first.
+        name: The name of the node.
 
     Returns:
         reduced: The indices. [i64]
@@ -474,6 +491,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
         axis (0): The axis; negative counts from the end.
         keepdims (True): Whether the axis stays, with the size 1.
         select_last_index (False): Whether to take the last of equal elements instead of the first.
+        name: The name of the node.
 
     Returns:
         reduced: The indices. [i64]
@@ -496,6 +514,9 @@ def asin(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -514,6 +535,9 @@ def asinh(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -534,6 +558,9 @@ def atan(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -552,6 +579,9 @@ def atanh(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -584,8 +614,8 @@ def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | N
         k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
         v: Like K, with features of its own. [f32, f16, f64, bf16]
         attn_mask (optional): Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which
-        no query looks at the last ones then. Truth values say which keys a query looks at; numbers are added.
-        [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+            no query looks at the last ones then. Truth values say which keys a query looks at; numbers are
+            added. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
         past_key (optional): [N, heads, P, features]: keys before K. [f32, f16, f64, bf16]
         past_value (optional): [N, heads, P, features]: values before V. [f32, f16, f64, bf16]
         nonpad_kv_seqlen (optional): [N]: how many keys of each image are none that only fill up. [i64]
@@ -595,17 +625,19 @@ def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | N
         kv_num_heads: The heads of K and V; must be given where they have three axes.
         q_num_heads: The heads of Q; must be given where it has three axes.
         qk_matmul_output_mode (0): What the last output is: 0 the products, 1 behind the soft cap, 2 behind
-        the mask too, 3 behind the softmax.
+            the mask too, 3 behind the softmax.
         scale: `1 / sqrt(features)` if not given.
         softcap (0): Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
         softmax_precision: What the softmax is computed in, f32 at least: the dtype of Q if not given.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: The shape of Q, with the features of V. [f32, f16, f64, bf16]
         present_key (optional): [N, heads, P + keys, features]: those of the past and K. [f32, f16, f64, bf16]
         present_value (optional): The same of values. [f32, f16, f64, bf16]
         qk_matmul_output (optional): [N, heads, L, P + keys]: see `qk_matmul_output_mode`. [f32, f16, f64,
-        bf16]
+            bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -628,12 +660,13 @@ def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: s
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         count_include_pad (False): Whether padding counts, as zeros.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
@@ -673,23 +706,25 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
         epsilon (1e-05): Added to the variance.
         momentum (0.9): Weight of the old running mean and variance.
         training_mode (False): Whether to use the batch's mean and variance, and give the running ones.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
         running_mean (optional): In training: `input_mean * momentum + mean * (1 - momentum)`. [f32, f16, f64,
-        bf16]
+            bf16]
         running_var (optional): In training: the same of the variance. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[-0.03, 0.88], [-0.58, -0.11], [0.11, 0.06], [-1.23, 0.08]], dtype="f64")
-        >>> scale = graph.constant([1.36, -1.55], dtype="f64")
-        >>> b = graph.constant([0.86, 0.12], dtype="f64")
-        >>> input_mean = graph.constant([-0.64, 2.0], dtype="f64")
-        >>> input_var = graph.constant([1.26, 1.7], dtype="f64")
-        >>> y = weft.ops.batch_normalization(x, scale, b, input_mean, input_var, epsilon=0.0078125)
+        >>> x = graph.constant([1.0, 2.0, 3.0, 4.0], dtype="f64")
+        >>> scale = graph.constant([2.0], dtype="f64")
+        >>> b = graph.constant([1.0], dtype="f64")
+        >>> input_mean = graph.constant([2.5], dtype="f64")
+        >>> input_var = graph.constant([1.25], dtype="f64")
+        >>> y = weft.ops.batch_normalization(x, scale, b, input_mean, input_var, epsilon=0.0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
-        [[1.597, 1.448], [0.932, 2.623], [1.766, 2.421], [0.147, 2.397]]
+        [-1.683, 0.106, 1.894, 3.683]
     """
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
@@ -698,7 +733,8 @@ def bernoulli(input: ValueLike, *, seed: float | None = None, dtype: DTypeLike |
     """One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give
     zeros. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform
     with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the
-    key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+    key is 0 and the stream the node's name. For new numbers in every step use weft.RandomUniform itself:
+    `weft_random_uniform` in Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 
     Inputs:
         input: Probabilities of ones; any shape. [f32, f16, f64, bf16]
@@ -706,6 +742,7 @@ def bernoulli(input: ValueLike, *, seed: float | None = None, dtype: DTypeLike |
     Attributes:
         seed: Key of the numbers.
         dtype: Type of the output; that of the input if not given.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -727,14 +764,15 @@ def bit_cast(input: ValueLike, to: DTypeLike, *, name: str | None = None) -> Val
 
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         to (required): The dtype.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: the bits of a number do not change gradually.
 
@@ -758,6 +796,7 @@ def bit_shift(x: ValueLike, y: ValueLike, direction: str, *, name: str | None = 
 
     Attributes:
         direction (required): "LEFT", towards higher bits, or "RIGHT".
+        name: The name of the node.
 
     Returns:
         Z: The broadcast shape of X and Y. [u8, u16, u32, u64]
@@ -773,6 +812,9 @@ def bitwise_and(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value
     Inputs:
         a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
         b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
@@ -796,6 +838,9 @@ def bitwise_not(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [u8, i8, u16, i16, i32, i64, u32, u64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of X. [u8, i8, u16, i16, i32, i64, u32, u64]
 
@@ -817,6 +862,9 @@ def bitwise_or(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
         b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
@@ -840,6 +888,9 @@ def bitwise_xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value
     Inputs:
         a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
         b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
@@ -868,6 +919,7 @@ def blackman_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', peri
     Attributes:
         output_datatype ('f32'): Type of the output.
         periodic (True): Whether the window is one period; else it is symmetric.
+        name: The name of the node.
 
     Returns:
         output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -893,17 +945,18 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: 
 
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
-        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         to (required): The dtype.
         saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
-        or NaN.
+            or NaN.
         round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -920,18 +973,19 @@ def cast_like(input: ValueLike, target_type: ValueLike, *, saturate: bool = True
 
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
-        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         target_type: A tensor whose type is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-        u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
-        or NaN.
+            or NaN.
         round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -954,15 +1008,16 @@ def causal_conv_with_state(input: ValueLike, weight: ValueLike, bias: ValueLike 
         weight: [C, 1, k]. [f32, f16, f64, bf16]
         bias (optional): [C]: added to each channel. [f32, f16, f64, bf16]
         past_state (optional): [N, C, k - 1]: what was before the input; zeros if not given. [f32, f16, f64,
-        bf16]
+            bf16]
 
     Attributes:
         activation ('none'): "none", or "silu", which is also called "swish".
+        name: The name of the node.
 
     Returns:
         output: [N, C, L]. [f32, f16, f64, bf16]
         present_state: [N, C, k - 1]: the last places of past_state and input, the next call's past_state.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
     """
     return add_node(None, "CausalConvWithState", [input, weight, bias, past_state], {"activation": activation}, 2, name)
 
@@ -972,6 +1027,9 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -995,6 +1053,7 @@ def celu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Attributes:
         alpha (1): Less this is the plateau below 0; not 0.
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -1015,16 +1074,17 @@ def center_crop_pad(input_data: ValueLike, shape: ValueLike, *, axes: int | Sequ
 
     Inputs:
         input_data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         shape: [axes]: the sizes of the output along them. [i32, i64]
 
     Attributes:
         axes: The axes that `shape` speaks of, none twice; negative ones count from the end. All if not given.
+        name: The name of the node.
 
     Returns:
         output_data: The shape of the input with other sizes along the axes. [f32, u8, i8, u16, i16, i32, i64,
-        string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
-        f4e2m1, f8e8m0, u2, i2]
+            string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4,
+            i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1044,9 +1104,12 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         min (optional): A scalar; no lower limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
         max (optional): A scalar; no upper limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1069,7 +1132,7 @@ def col2_im(input: ValueLike, image_shape: ValueLike, block_shape: ValueLike, *,
 
     Inputs:
         input: [N, C * elements of a block, L], with L blocks in the order of their places, row by row. [f32,
-        u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+            u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         image_shape: [axes]: the sizes of the image in pixels. [i64]
         block_shape: [axes]: the sizes of a block. [i64]
 
@@ -1077,6 +1140,7 @@ def col2_im(input: ValueLike, image_shape: ValueLike, block_shape: ValueLike, *,
         dilations: Distance of the pixels of a block; 1 if not given.
         pads: Padding before each axis of the image, then after each; 0 if not given.
         strides: Step of the blocks along each axis of the image; 1 if not given.
+        name: The name of the node.
 
     Returns:
         output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1099,16 +1163,17 @@ def compress(input: ValueLike, condition: ValueLike, *, axis: int | None = None,
 
     Inputs:
         input: At least one dimension, if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string, bool,
-        f16, f64, u32, u64, c64, c128, bf16]
+            f16, f64, u32, u64, c64, c128, bf16]
         condition: [n]: which slices to keep. [bool]
 
     Attributes:
         axis: The axis of the slices; negative counts from the end. Without it the input counts as a list of
-        its elements, row by row.
+            its elements, row by row.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input with another size along the axis; [count] without an axis. [f32, u8,
-        i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+            i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1126,16 +1191,17 @@ def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = N
 
     Inputs:
         inputs (any number, or one list): Tensors that differ along the axis at most. [f32, u8, i8, u16, i16,
-        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
-        u4, i4, f4e2m1, f8e8m0, u2, i2]
+            i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+            f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         axis (required): The axis; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string,
-        bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
-        f8e8m0, u2, i2]
+            bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
+            f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1157,10 +1223,11 @@ def concat_from_sequence(input_sequence: ValueLike, axis: int, *, new_axis: bool
     Attributes:
         axis (required): The axis; negative counts from the end, of the output.
         new_axis (False): Whether the axis is one that the items do not have.
+        name: The name of the node.
 
     Returns:
         concat_result: All elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
     """
     return add_node(None, "ConcatFromSequence", [input_sequence], {"axis": axis, "new_axis": new_axis}, 1, name)
 
@@ -1173,10 +1240,11 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
 
     Attributes:
         value: One element: the value and dtype; 0 of f32 if not given.
+        name: The name of the node.
 
     Returns:
         output: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: its input is a shape.
 
@@ -1200,12 +1268,13 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         pads: Zeros before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         kernel_shape: Taken from W if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
@@ -1230,16 +1299,17 @@ def conv_integer(x: ValueLike, w: ValueLike, x_zero_point: ValueLike | None = No
         w: [M, C / group, k1, ...]. [u8, i8]
         x_zero_point (optional): One number; 0 if not given. [u8, i8]
         w_zero_point (optional): One number, or one for each channel that w makes, [M]; 0 if not given. [u8,
-        i8]
+            i8]
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         pads: Zeros before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         kernel_shape: Taken from w if not given.
+        name: The name of the node.
 
     Returns:
         y: [N, M, O1, ...]. [i32]
@@ -1261,15 +1331,16 @@ def conv_transpose(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, au
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
-        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+            and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         output_padding: Elements added behind each spatial axis of the output; 0 if not given.
         output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
-        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+            each end, of an odd number one more behind with SAME_UPPER and before otherwise.
         pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
         strides: Step along each spatial axis of the output; 1 if not given.
         kernel_shape: Taken from W if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
@@ -1291,6 +1362,9 @@ def cos(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -1309,6 +1383,9 @@ def cosh(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -1334,6 +1411,7 @@ def cum_prod(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse:
     Attributes:
         exclusive (False): Whether the element itself is left out.
         reverse (False): Whether the product begins at the end.
+        name: The name of the node.
 
     Returns:
         y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1359,6 +1437,7 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: 
     Attributes:
         exclusive (False): Whether the element itself is left out.
         reverse (False): Whether the sum begins at the end.
+        name: The name of the node.
 
     Returns:
         y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1382,17 +1461,18 @@ def dft(input: ValueLike, dft_length: ValueLike | None = None, axis: ValueLike |
     Inputs:
         input: [..., 1] for a real signal, [..., 2] for a complex one. [f32, f16, f64, bf16]
         dft_length (optional): n: the axis is cut, or filled up with zeros, to that size. The size of the axis
-        if not given, or of a half 2 * (size - 1). [i32, i64]
+            if not given, or of a half 2 * (size - 1). [i32, i64]
         axis (optional): The axis, from -rank to -2 or from 0 on; -2 if not given. [i64]
 
     Attributes:
         inverse (False): Whether this is the inverse transform.
         onesided (False): Whether only the first n / 2 + 1 elements of the transform of a real signal are
-        given, as the others are their conjugates; with `inverse`, whether X is such a half, and Y real.
+            given, as the others are their conjugates; with `inverse`, whether X is such a half, and Y real.
+        name: The name of the node.
 
     Returns:
         output: [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis. [f32,
-        f16, f64, bf16]
+            f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1413,10 +1493,10 @@ def deform_conv(x: ValueLike, w: ValueLike, offset: ValueLike, b: ValueLike | No
         x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
         w: [output channels, C / group, k1, ...]. [f32, f16, f64, bf16]
         offset: [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved
-        along each axis, in pixels. [f32, f16, f64, bf16]
+            along each axis, in pixels. [f32, f16, f64, bf16]
         b (optional): [output channels]; zeros if not given. [f32, f16, f64, bf16]
         mask (optional): [N, offset groups * elements of the window, O1, ...]; ones if not given. [f32, f16,
-        f64, bf16]
+            f64, bf16]
 
     Attributes:
         dilations: Distance of the window's elements; 1 if not given.
@@ -1425,6 +1505,7 @@ def deform_conv(x: ValueLike, w: ValueLike, offset: ValueLike, b: ValueLike | No
         offset_group (1): In how many groups channels share offsets.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, output channels, O1, ...]. [f32, f16, f64, bf16]
@@ -1448,15 +1529,16 @@ def depth_to_space(input: ValueLike, blocksize: int, *, mode: str = 'DCR', name:
 
     Inputs:
         input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16]
+            bf16]
 
     Attributes:
         blocksize (required): b, the height and width of a block in pixels.
         mode ('DCR'): "DCR": channels lie by place in the block first; "CRD": by channel first.
+        name: The name of the node.
 
     Returns:
         output: [N, C / b / b, H * b, W * b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1473,16 +1555,17 @@ def dequantize_linear(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike 
 
     Inputs:
         x: Any shape. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
-        i2]
+            i2]
         x_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
-        block_size)` for D. [f32, f16, f64, bf16, f8e8m0]
+            block_size)` for D. [f32, f16, f64, bf16, f8e8m0]
         x_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, i32, f8e4m3fn,
-        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+            f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
 
     Attributes:
         axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
         block_size (0): How many neighbours along `axis` share a scale; 0: it has no blocks.
         output_dtype: Dtype of y: that of the scale if not given.
+        name: The name of the node.
 
     Returns:
         y: The shape of x. [f32, f16, f64, bf16]
@@ -1496,6 +1579,9 @@ def det(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: [...]. [f32, f16, f64, bf16]
@@ -1517,7 +1603,10 @@ def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1545,16 +1634,20 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
     """In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 -
     ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if
     absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream
-    "Dropout" and the counter 0. Use weft.Dropout to train with a new choice in every step.
+    "Dropout" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the
+    operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java,
+    `ops.WeftDropout` in Go.
 
     Inputs:
         data: Any shape. [f32, f16, f64, bf16]
         ratio (optional): Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64,
-        bf16]
+            bf16]
         training_mode (optional): Whether to drop anything, a scalar; not if absent. [bool]
 
     Attributes:
         seed: Key of the random choice.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         output: The shape of the data. [f32, f16, f64, bf16]
@@ -1579,6 +1672,9 @@ def dynamic_quantize_linear(x: ValueLike, *, name: str | None = None) -> tuple[V
     Inputs:
         x: Any shape. [f32]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         y: The shape of x. [u8]
         y_scale: A scalar. [f32]
@@ -1599,10 +1695,11 @@ def einsum(*inputs: ValueLike | Sequence[Value], equation: str, name: str | None
 
     Inputs:
         inputs (any number, or one list): A tensor for each term. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-        u32, u64, bf16]
+            u32, u64, bf16]
 
     Attributes:
         equation (required): "bij,bjk->bik"; spaces do not count.
+        name: The name of the node.
 
     Returns:
         Output: As the equation says. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1625,6 +1722,7 @@ def elu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Attributes:
         alpha (1): Height of the plateau below 0.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -1645,7 +1743,10 @@ def equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-        f64, u32, u64, bf16]
+            f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -1669,6 +1770,9 @@ def erf(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -1688,6 +1792,9 @@ def exp(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -1706,12 +1813,15 @@ def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Va
 
     Inputs:
         input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         shape: One number a dimension. [i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1729,11 +1839,12 @@ def eye_like(input: ValueLike, *, dtype: DTypeLike | None = None, k: int = 0, na
 
     Inputs:
         input: [rows, columns]; only the shape is taken. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
-        u32, u64, bf16]
+            u32, u64, bf16]
 
     Attributes:
         dtype: Type of the output; that of the input if not given.
         k (0): Which diagonal: 0 for the main one, positive for those above it, negative below.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -1755,14 +1866,15 @@ def flatten(input: ValueLike, *, axis: int = 1, name: str | None = None) -> Valu
 
     Inputs:
         input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         axis (1): First dimension of the columns; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1779,6 +1891,9 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -1813,24 +1928,26 @@ def gru(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, se
         w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f and g; Sigmoid and Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f and g; Sigmoid and Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
         linear_before_reset (False): Whether the reset gate is for the product with R, and not for what goes
-        into it.
+            into it.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
@@ -1845,16 +1962,17 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         indices: Any shape. [i32, i64]
 
     Attributes:
         axis (0): The axis that is indexed; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32,
-        i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4,
-        i4, f4e2m1, f8e8m0, u2, i2]
+            i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+            u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1873,15 +1991,16 @@ def gather_elements(data: ValueLike, indices: ValueLike, *, axis: int = 0, name:
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
         indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
 
     Attributes:
         axis (0): The axis that the indices speak of; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1900,15 +2019,16 @@ def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name:
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
 
     Attributes:
         batch_dims (0): How many leading axes data and indices have in common.
+        name: The name of the node.
 
     Returns:
         output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-        i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+            i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1929,6 +2049,7 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
 
     Attributes:
         approximate ('none'): "none" for the exact form, "tanh" for the approximation.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -1944,7 +2065,8 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
 
 
 def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float = 1, beta: float = 1, trans_a: bool = False, trans_b: bool = False, name: str | None = None) -> Value:
-    """`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
+    """`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes. Of integers the fraction of
+    the result is cut off.
 
     Inputs:
         a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1956,6 +2078,7 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
         beta (1): Weight of C.
         trans_a (False): Whether A is transposed.
         trans_b (False): Whether B is transposed.
+        name: The name of the node.
 
     Returns:
         Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1977,6 +2100,9 @@ def global_average_pool(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: [N, C, D1, ...]. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
     """
@@ -1991,6 +2117,7 @@ def global_lp_pool(x: ValueLike, *, p: int = 2, name: str | None = None) -> Valu
 
     Attributes:
         p (2): Which norm; at least 1.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
@@ -2011,6 +2138,9 @@ def global_max_pool(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: [N, C, D1, ...]. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
 
@@ -2030,7 +2160,10 @@ def greater(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -2054,7 +2187,10 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -2079,16 +2215,17 @@ def grid_sample(x: ValueLike, grid: ValueLike, *, align_corners: bool = False, m
 
     Inputs:
         x: [N, C, D1, ...], with up to five axes behind C. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32,
-        bf16]
+            bf16]
         grid: [N, O1, ..., axes], with as many axes as X. [f32, f16, f64, bf16]
 
     Attributes:
         align_corners (False): Whether -1 and 1 are the middles of the outermost pixels, else their outer
-        edges.
+            edges.
         mode ('linear'): "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four
-        pixels along each axis, with the parameter -0.75.
+            pixels along each axis, with the parameter -0.75.
         padding_mode ('zeros'): What lies beyond the ends: "zeros", the pixels of the "border", or a
-        "reflection".
+            "reflection".
+        name: The name of the node.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
@@ -2117,6 +2254,7 @@ def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_gro
         epsilon (1e-05): Added to the variance.
         num_groups (required): How many groups the channels are divided into; it divides C.
         stash_type ('f32'): The least precision of the computation of mean and variance.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2143,6 +2281,7 @@ def hamming_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', perio
     Attributes:
         output_datatype ('f32'): Type of the output.
         periodic (True): Whether the window is one period; else it is symmetric.
+        name: The name of the node.
 
     Returns:
         output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -2169,6 +2308,7 @@ def hann_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', periodic
     Attributes:
         output_datatype ('f32'): Type of the output.
         periodic (True): Whether the window is one period; else it is symmetric.
+        name: The name of the node.
 
     Returns:
         output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -2194,6 +2334,7 @@ def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: s
     Attributes:
         alpha (0.2): Slope between the bends.
         beta (0.5): Value at 0.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2214,6 +2355,9 @@ def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2237,6 +2381,7 @@ def hardmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
 
     Attributes:
         axis (-1): The axis along which one is chosen; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of input. [f32, f16, f64, bf16]
@@ -2256,6 +2401,9 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any value. [any]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The same value. [any]
@@ -2285,6 +2433,7 @@ def image_decoder(encoded_stream: ValueLike, *, pixel_format: str = 'RGB', name:
 
     Attributes:
         pixel_format ('RGB'): "RGB", "BGR" or "Grayscale".
+        name: The name of the node.
 
     Returns:
         image: [height, width, channels]: the rows from the top; 3 channels, or 1 of Grayscale. [u8]
@@ -2305,6 +2454,7 @@ def instance_normalization(input: ValueLike, scale: ValueLike, b: ValueLike, *, 
 
     Attributes:
         epsilon (1e-05): Added to the variance.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -2330,6 +2480,7 @@ def is_inf(x: ValueLike, *, detect_negative: bool = True, detect_positive: bool 
     Attributes:
         detect_negative (True): Whether negative infinity counts.
         detect_positive (True): Whether positive infinity counts.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [bool]
@@ -2344,6 +2495,9 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [bool]
@@ -2365,6 +2519,7 @@ def lrn(x: ValueLike, size: int, *, alpha: float = 0.0001, beta: float = 0.75, b
         beta (0.75): Power of the divisor.
         bias (1): Added to the weighted mean square.
         size (required): Number of channels that are added.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2398,26 +2553,28 @@ def lstm(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, s
         w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         initial_c (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         p (optional): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16,
-        f64, bf16]
+            f64, bf16]
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         input_forget (False): Whether the forget gate is 1 - i.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
@@ -2448,6 +2605,8 @@ def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = No
         axis (-1): First of the axes that are normalized over.
         epsilon (1e-05): Added to the variance.
         stash_type ('f32'): Dtype of Mean and InvStdDev, and the least precision of their computation.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2473,6 +2632,7 @@ def leaky_relu(x: ValueLike, *, alpha: float = 0.01, name: str | None = None) ->
 
     Attributes:
         alpha (0.01): Slope below 0.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2493,7 +2653,10 @@ def less(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -2517,7 +2680,10 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -2547,11 +2713,11 @@ def linear_attention(query: ValueLike, key: ValueLike, value: ValueLike, past_st
         key: [N, T, heads * features]. [f32, f16, f64, bf16]
         value: [N, T, heads * features], with features of their own. [f32, f16, f64, bf16]
         past_state (optional): [N, heads, features of keys, features of values]; zeros if not given. [f32,
-        f16, f64, bf16]
+            f16, f64, bf16]
         decay (optional): g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for
-        each feature of the keys. Of gated rules alone. [f32, f16, f64, bf16]
+            each feature of the keys. Of gated rules alone. [f32, f16, f64, bf16]
         beta (optional): How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone. [f32, f16,
-        f64, bf16]
+            f64, bf16]
 
     Attributes:
         chunk_size (64): Changes no result; it is looked at by nothing.
@@ -2559,11 +2725,12 @@ def linear_attention(query: ValueLike, key: ValueLike, value: ValueLike, past_st
         q_num_heads (required): Heads of queries, a multiple of `kv_num_heads`.
         scale (0): What is read is multiplied by it; 0: by `1 / sqrt(features of keys)`.
         update_rule ('gated_delta'): "linear", "gated", "delta" or "gated_delta".
+        name: The name of the node.
 
     Returns:
         output: [N, T, query heads * features of values]. [f32, f16, f64, bf16]
         present_state: The state behind the last step, in the type of past_state, or of query. [f32, f16, f64,
-        bf16]
+            bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -2584,6 +2751,9 @@ def log(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -2606,6 +2776,7 @@ def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) ->
 
     Attributes:
         axis (-1): The axis that adds up to one; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of input. [f32, f16, f64, bf16]
@@ -2630,6 +2801,7 @@ def lp_normalization(input: ValueLike, *, axis: int = -1, p: int = 2, name: str 
     Attributes:
         axis (-1): The axis; negative counts from the end.
         p (2): Which norm: 1 or 2.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -2653,12 +2825,13 @@ def lp_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         p (2): Which norm; at least 1.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
@@ -2680,6 +2853,9 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
         b: [..., k, n] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -2703,9 +2879,12 @@ def mat_mul_integer(a: ValueLike, b: ValueLike, a_zero_point: ValueLike | None =
         a: [..., m, k] or [k]. [u8, i8]
         b: [..., k, n] or [k]. [u8, i8]
         a_zero_point (optional): Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if
-        not given. [u8, i8]
+            not given. [u8, i8]
         b_zero_point (optional): Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if
-        not given. [u8, i8]
+            not given. [u8, i8]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: [..., m, n]. [i32]
@@ -2721,7 +2900,10 @@ def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
-        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+            u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -2755,12 +2937,14 @@ def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         storage_order (0): 0: indices count row by row; 1: column by column within each channel.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
@@ -2788,6 +2972,7 @@ def max_roi_pool(x: ValueLike, rois: ValueLike, pooled_shape: int | Sequence[int
     Attributes:
         pooled_shape (required): Height and width of the output.
         spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
 
     Returns:
         Y: [regions, C, height, width]. [f32, f16, f64, bf16]
@@ -2811,12 +2996,13 @@ def max_unpool(x: ValueLike, i: ValueLike, output_shape: ValueLike | None = None
         x: [N, C, D1, ...]: the maxima. [f32, f16, f64, bf16]
         i: The shape of X: where they were, as MaxPool says, in the shape that the attributes give. [i64]
         output_shape (optional): The shape of the output, which has zeros behind what the attributes give;
-        sizes are no smaller. [i64]
+            sizes are no smaller. [i64]
 
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         output: [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape. [f32, f16, f64, bf16]
@@ -2837,7 +3023,10 @@ def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
-        bf16]
+            bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -2861,6 +3050,7 @@ def mean_variance_normalization(x: ValueLike, *, axes: int | Sequence[int] = [0,
 
     Attributes:
         axes ([0, 2, 3]): What is normalized over; by default all but the channels of [N, C, H, W].
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -2889,10 +3079,11 @@ def mel_weight_matrix(num_mel_bins: ValueLike, dft_length: ValueLike, sample_rat
 
     Attributes:
         output_datatype ('f32'): The dtype of the result.
+        name: The name of the node.
 
     Returns:
         output: [dft_length / 2 + 1, num_mel_bins]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-        bf16]
+            bf16]
 
     Has no gradient: the edges of the bands are moved to whole bins, so small changes change nothing.
 
@@ -2916,7 +3107,10 @@ def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
-        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+            u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -2938,6 +3132,9 @@ def mish(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
 
@@ -2958,10 +3155,11 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: bool = False, name: str | None = No
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
 
     Attributes:
         fmod (False): Whether to take the remainder of C's fmod; floating-point inputs need it.
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -2983,7 +3181,10 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -3002,17 +3203,19 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 def multinomial(input: ValueLike, *, seed: float | None = None, dtype: DTypeLike = 'i32', sample_size: int = 1, name: str | None = None) -> Value:
     """Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same
     numbers in every run: those of weft.RandomMultinomial with the counter 0. With a `seed`, the key is its 32
-    bits as f32 and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use
-    weft.RandomMultinomial for new numbers in every step.
+    bits as f32 and the stream "Multinomial"; without, the key is 0 and the stream the node's name. For new
+    numbers in every step use weft.RandomMultinomial itself: `random_multinomial` in Python and C++,
+    `randomMultinomial` in Java, `ops.RandomMultinomial` in Go.
 
     Inputs:
         input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64,
-        bf16]
+            bf16]
 
     Attributes:
         seed: Key of the numbers.
         dtype ('i32'): Type of the output: i32 or i64.
         sample_size (1): How many are drawn for each row.
+        name: The name of the node.
 
     Returns:
         output: [rows, sample_size]. [i32, i64]
@@ -3034,6 +3237,9 @@ def neg(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
@@ -3061,6 +3267,7 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
     Attributes:
         reduction ('mean'): "none", "sum" or "mean".
         ignore_index: Labels of this value count nothing; it may be outside [0, C).
+        name: The name of the node.
 
     Returns:
         loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
@@ -3090,7 +3297,8 @@ def non_max_suppression(boxes: ValueLike, scores: ValueLike, max_output_boxes_pe
 
     Attributes:
         center_point_box (0): 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height]
-        about their middle.
+            about their middle.
+        name: The name of the node.
 
     Returns:
         selected_indices: [selected, 3]: image, class and box, by image, class and falling score. [i64]
@@ -3117,7 +3325,10 @@ def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, string,
-        bool, f16, f64, u32, u64, c64, c128, bf16]
+            bool, f16, f64, u32, u64, c64, c128, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: [rank, count]: one column for each. [i64]
@@ -3139,6 +3350,9 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [bool]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [bool]
@@ -3162,17 +3376,18 @@ def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: in
     Inputs:
         indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-        bf16]
+            bf16]
         values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         axis (-1): Where the new axis comes; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-        f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
-        i2]
+            f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0,
+            u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -3194,7 +3409,9 @@ def optional(input: ValueLike | None = None, *, graph: Graph | None = None, type
 
     Attributes:
         type: What the optional holds or could hold, as text: "f32", "f32[2, 3]", "seq(i64)". Needed without
-        an input.
+            an input.
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
 
     Returns:
         output: The optional. [optional(any)]
@@ -3207,6 +3424,9 @@ def optional_get_element(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: An optional, tensor or sequence. [any]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The element. [any]
@@ -3228,6 +3448,10 @@ def optional_has_element(input: ValueLike | None = None, *, graph: Graph | None 
     Inputs:
         input (optional): An optional, tensor or sequence. [any]
 
+    Attributes:
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
+
     Returns:
         output: A scalar. [bool]
 
@@ -3242,6 +3466,9 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [bool]
         b: Second operand; broadcasts with A as in NumPy. [bool]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -3266,6 +3493,9 @@ def p_relu(x: ValueLike, slope: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, i32, i64, f16, f64, u32, u64, bf16]
         slope: Broadcasts to X as in NumPy. [f32, i32, i64, f16, f64, u32, u64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, i32, i64, f16, f64, u32, u64, bf16]
 
@@ -3286,20 +3516,21 @@ def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = Non
 
     Inputs:
         data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         pads: How many before each axis, then how many after each. [i64]
         constant_value (optional): A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64,
-        string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
-        f4e2m1, f8e8m0, u2, i2]
+            string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4,
+            i4, f4e2m1, f8e8m0, u2, i2]
         axes (optional): The axes that `pads` speaks of; all if not given. [i32, i64]
 
     Attributes:
         mode ('constant'): "constant", "reflect", "edge" or "wrap".
+        name: The name of the node.
 
     Returns:
         output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-        f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
-        i2]
+            f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0,
+            u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -3322,7 +3553,10 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: The base. [f32, i32, i64, f16, f64, bf16]
         y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-        bf16]
+            bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
@@ -3356,12 +3590,13 @@ def q_linear_conv(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike, w: 
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         pads: Zeros before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         kernel_shape: Taken from w if not given.
+        name: The name of the node.
 
     Returns:
         y: [N, M, O1, ...]. [u8, i8]
@@ -3387,6 +3622,9 @@ def q_linear_mat_mul(a: ValueLike, a_scale: ValueLike, a_zero_point: ValueLike, 
         y_scale: One number. [f32, f16, bf16]
         y_zero_point: One number. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         y: [..., m, n]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 
@@ -3402,9 +3640,9 @@ def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | 
     Inputs:
         x: Any shape. [f32, i32, f16, f64, bf16]
         y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
-        block_size)` for D. [f32, i32, f16, f64, bf16, f8e8m0]
+            block_size)` for D. [f32, i32, f16, f64, bf16, f8e8m0]
         y_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, f8e4m3fn,
-        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+            f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
 
     Attributes:
         axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
@@ -3412,11 +3650,12 @@ def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | 
         output_dtype: Dtype of y: that of the zero point, or u8, if not given.
         precision: What is divided in: the dtype of the scale if not given.
         saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
-        or NaN.
+            or NaN.
+        name: The name of the node.
 
     Returns:
         y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
-        i2]
+            i2]
 
     Has no gradient: its output is rounded, and changes in steps.
     """
@@ -3435,6 +3674,7 @@ def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon
         axis (-1): First of the axes that are normalized over.
         epsilon (1e-05): Added to the mean square.
         stash_type ('f32'): The least precision of the computation of the mean square.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -3467,22 +3707,24 @@ def rnn(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, se
         w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f; Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f; Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
@@ -3504,8 +3746,9 @@ def rnn(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, se
 def random_normal(shape: int | Sequence[int], *, graph: Graph, seed: float | None = None, mean: float = 0, scale: float = 1, dtype: DTypeLike = 'f32', name: str | None = None) -> Value:
     """Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run:
     those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
-    "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new
-    numbers in every step.
+    "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every step use
+    weft.RandomNormal itself: `weft_random_normal` in Python and C++, `weftRandomNormal` in Java,
+    `ops.WeftRandomNormal` in Go.
 
 
     Attributes:
@@ -3514,6 +3757,8 @@ def random_normal(shape: int | Sequence[int], *, graph: Graph, seed: float | Non
         scale (1): Its standard deviation.
         dtype ('f32'): Floating-point type of the output.
         shape (required): The output's dimensions.
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -3527,17 +3772,19 @@ def random_normal_like(input: ValueLike, *, seed: float | None = None, mean: flo
     """Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives
     the same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is
     its 32 bits as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name.
-    Use weft.RandomNormal for new numbers in every step.
+    For new numbers in every step use weft.RandomNormal itself: `weft_random_normal` in Python and C++,
+    `weftRandomNormal` in Java, `ops.WeftRandomNormal` in Go.
 
     Inputs:
         input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
 
     Attributes:
         seed: Key of the numbers.
         mean (0): Mean of the distribution.
         scale (1): Its standard deviation.
         dtype: Floating-point type of the output; that of the input if not given.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -3551,7 +3798,8 @@ def random_uniform(shape: int | Sequence[int], *, graph: Graph, seed: float | No
     """Numbers from `low` up to but not including `high`, each equally likely. As ONNX has no state here, a node
     gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a `seed`, the
     key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's
-    name. Use weft.RandomUniform for new numbers in every step.
+    name. For new numbers in every step use weft.RandomUniform itself: `weft_random_uniform` in Python and
+    C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 
 
     Attributes:
@@ -3560,6 +3808,8 @@ def random_uniform(shape: int | Sequence[int], *, graph: Graph, seed: float | No
         high (1): Upper limit, which is not reached.
         dtype ('f32'): Floating-point type of the output.
         shape (required): The output's dimensions.
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -3573,17 +3823,19 @@ def random_uniform_like(input: ValueLike, *, seed: float | None = None, low: flo
     """Numbers from `low` up to but not including `high`, each equally likely, as many as another tensor has. As
     ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
     counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key
-    is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+    is 0 and the stream the node's name. For new numbers in every step use weft.RandomUniform itself:
+    `weft_random_uniform` in Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 
     Inputs:
         input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
 
     Attributes:
         seed: Key of the numbers.
         low (0): Lower limit.
         high (1): Upper limit, which is not reached.
         dtype: Floating-point type of the output; that of the input if not given.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -3604,6 +3856,7 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, stash_type: D
 
     Attributes:
         stash_type: What numbers of halves are computed in: f32.
+        name: The name of the node.
 
     Returns:
         output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f16, f64, bf16]
@@ -3628,6 +3881,9 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
 
@@ -3651,6 +3907,7 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool 
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3676,6 +3933,7 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool 
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3700,6 +3958,7 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3724,6 +3983,7 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3748,6 +4008,7 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -3773,6 +4034,7 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: boo
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3797,6 +4059,7 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -3821,6 +4084,7 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: boo
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3846,6 +4110,7 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3871,6 +4136,7 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
     Attributes:
         keepdims (True): Whether reduced dimensions stay, as 1.
         noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
+        name: The name of the node.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -3896,6 +4162,7 @@ def regex_full_match(x: ValueLike, pattern: str, *, name: str | None = None) -> 
 
     Attributes:
         pattern (required): A regular expression in the syntax of RE2.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [bool]
@@ -3910,6 +4177,9 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
@@ -3929,15 +4199,16 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
 
     Attributes:
         allowzero (False): Whether a 0 in the shape means 0; else it keeps the input's dimension.
+        name: The name of the node.
 
     Returns:
         reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -3957,35 +4228,36 @@ def resize(x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None 
 
     Inputs:
         x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool,
-        f16, f64, u32, u64, c64, c128, bf16]
+            f16, f64, u32, u64, c64, c128, bf16]
         roi (optional): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of
-        the axis. [f32, f16, f64]
+            the axis. [f32, f16, f64]
         scales (optional): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
-        `sizes`. [f32]
+            `sizes`. [f32]
         sizes (optional): Sizes of the output, for each axis. Or `scales`. [i64]
 
     Attributes:
         antialias (False): For linear and cubic: whether weights reach over all elements that fall together
-        where an axis shrinks.
+            where an axis shrinks.
         axes: The axes that the other inputs speak of; all if not given.
         coordinate_transformation_mode ('half_pixel'): Where place y of n' places lies among n, with scale s.
-        half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
-        pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
-        asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
-        their middle if n' is 1.
+            half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
+            pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
+            asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
+            their middle if n' is 1.
         cubic_coeff_a (-0.75): The parameter of the cubic weights; -0.5 is usual too.
         exclude_outside (False): Whether weights of places beyond the ends are left out and the others made to
-        add up to 1; else the element at the end stands there.
+            add up to 1; else the element at the end stands there.
         extrapolation_value (0): With tf_crop_and_resize the element for places beyond the ends.
         keep_aspect_ratio_policy ('stretch'): What `sizes` are. stretch: the sizes of the output; not_larger,
-        not_smaller: what none of them exceeds or falls below, while all axes have one scale.
+            not_smaller: what none of them exceeds or falls below, while all axes have one scale.
         mode ('nearest'): "nearest", "linear" or "cubic".
         nearest_mode ('round_prefer_floor'): Which place is the nearest: "round_prefer_floor" and
-        "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+            "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+        name: The name of the node.
 
     Returns:
         Y: The sizes of X, with others along the axes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-        f64, u32, u64, c64, c128, bf16]
+            f64, u32, u64, c64, c128, bf16]
     """
     return add_node(None, "Resize", [x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
 
@@ -3996,16 +4268,17 @@ def reverse_sequence(input: ValueLike, sequence_lens: ValueLike, *, batch_axis: 
 
     Inputs:
         input: At least two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         sequence_lens: [batch]: the length of each sequence. [i64]
 
     Attributes:
         batch_axis (1): 0 or 1: the axis of the sequences.
         time_axis (0): The other one of 0 and 1: the axis along which they run.
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4031,12 +4304,13 @@ def roi_align(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordi
 
     Attributes:
         coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
-        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
         output_height (1): Rows of parts.
         output_width (1): Columns of parts.
         sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
         spatial_scale (1): Pixels of X for one unit of the regions.
         mode ('avg'): "avg" or "max".
+        name: The name of the node.
 
     Returns:
         Y: [regions, C, height, width]. [f32, f16, f64, bf16]
@@ -4061,7 +4335,7 @@ def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, p
     Inputs:
         x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
         cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that
-        turn. [f32, f16, f64, bf16]
+            turn. [f32, f16, f64, bf16]
         sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
         position_ids (optional): [N, L]: which row of the caches is of each place. [i64]
 
@@ -4069,6 +4343,7 @@ def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, p
         interleaved (False): Whether pairs are neighbours.
         num_heads: How many heads there are; must be given where X has three axes.
         rotary_embedding_dim (0): How many features of every head turn, the first ones; 0: all.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -4090,6 +4365,9 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -4113,15 +4391,16 @@ def stft(signal: ValueLike, frame_step: ValueLike, window: ValueLike | None = No
         frame_step: Elements from the beginning of a frame to that of the next. [i32, i64]
         window (optional): [frame_length]: factors of each frame; 1 if not given. [f32, f16, f64, bf16]
         frame_length (optional): The size of a frame; that of the window if not given, or else of the signal.
-        [i32, i64]
+            [i32, i64]
 
     Attributes:
         onesided (True): Whether only the first n / 2 + 1 elements of each transform are given, which a real
-        signal alone allows.
+            signal alone allows.
+        name: The name of the node.
 
     Returns:
         output: [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts. [f32, f16,
-        f64, bf16]
+            f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4139,17 +4418,18 @@ def scatter(data: ValueLike, indices: ValueLike, updates: ValueLike, *, axis: in
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
         indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
         updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16]
+            c64, c128, bf16]
 
     Attributes:
         axis (0): The axis that the indices speak of; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4171,19 +4451,20 @@ def scatter_elements(data: ValueLike, indices: ValueLike, updates: ValueLike, *,
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
         indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
         updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16]
+            c64, c128, bf16]
 
     Attributes:
         axis (0): The axis that the indices speak of; negative counts from the end.
         reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values
-        alone.
+            alone.
+        name: The name of the node.
 
     Returns:
         output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4205,18 +4486,19 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
         updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-        i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+            i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Attributes:
         reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex
-        number.
+            number.
+        name: The name of the node.
 
     Returns:
         output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4239,6 +4521,7 @@ def selu(x: ValueLike, *, alpha: float = 1.6732631921768188, gamma: float = 1.05
     Attributes:
         alpha (1.6732631921768188): Height of the plateau below 0, in units of gamma.
         gamma (1.0507010221481323): Slope above 0.
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -4260,6 +4543,9 @@ def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | N
         input_sequence: The sequence. [seq(T)]
         position: A number; negative counts from the end. [i32, i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
     """
@@ -4271,7 +4557,10 @@ def sequence_construct(*inputs: ValueLike | Sequence[Value], name: str | None = 
 
     Inputs:
         inputs (any number, or one list): The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string,
-        bool, f16, f64, u32, u64, c64, c128, bf16]
+            bool, f16, f64, u32, u64, c64, c128, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output_sequence: The sequence. [seq(T)]
@@ -4285,6 +4574,8 @@ def sequence_empty(*, graph: Graph, dtype: DTypeLike = 'f32', name: str | None =
 
     Attributes:
         dtype ('f32'): The element type of the items that it may have later.
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
 
     Returns:
         output: The sequence. [seq(T)]
@@ -4301,6 +4592,9 @@ def sequence_erase(input_sequence: ValueLike, position: ValueLike | None = None,
         input_sequence: The sequence. [seq(T)]
         position (optional): A number; negative counts from the end. The last item if not given. [i32, i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output_sequence: The other items. [seq(T)]
     """
@@ -4313,9 +4607,12 @@ def sequence_insert(input_sequence: ValueLike, tensor: ValueLike, position: Valu
     Inputs:
         input_sequence: The sequence. [seq(T)]
         tensor: The item that is put in. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16]
+            c64, c128, bf16]
         position (optional): The item is put before the one of this number; negative counts from the end. At
-        the end if not given. [i32, i64]
+            the end if not given. [i32, i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output_sequence: The sequence with the item. [seq(T)]
@@ -4328,6 +4625,9 @@ def sequence_length(input_sequence: ValueLike, *, name: str | None = None) -> Va
 
     Inputs:
         input_sequence: The sequence. [seq(T)]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         length: A scalar. [i64]
@@ -4342,11 +4642,12 @@ def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str 
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         start (0): First dimension; negative counts from the end.
         end: One past the last dimension; the rank if not given.
+        name: The name of the node.
 
     Returns:
         shape: One dimension: as many numbers as were asked for. [i64]
@@ -4373,6 +4674,7 @@ def shrink(input: ValueLike, *, bias: float = 0, lambd: float = 0.5, name: str |
     Attributes:
         bias (0): How much nearer to 0 the rest comes.
         lambd (0.5): The threshold.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64]
@@ -4393,6 +4695,9 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
 
@@ -4411,6 +4716,9 @@ def sign(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -4431,6 +4739,9 @@ def sin(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -4450,6 +4761,9 @@ def sinh(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -4468,7 +4782,10 @@ def size(data: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         size: Scalar. [i64]
@@ -4491,15 +4808,18 @@ def slice(data: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike |
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         starts: First place, for each axis. [i32, i64]
         ends: One past the last place. [i32, i64]
         axes (optional): The axes; the first ones if not given. [i32, i64]
         steps (optional): Steps, not 0; 1 if not given. [i32, i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4523,6 +4843,7 @@ def softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
 
     Attributes:
         axis (-1): The axis that adds up to one; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         output: The shape of input. [f32, f16, f64, bf16]
@@ -4558,6 +4879,8 @@ def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: Va
     Attributes:
         reduction ('mean'): "none", "sum" or "mean".
         ignore_index: Labels of this value count nothing; it may be outside [0, C).
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
@@ -4580,6 +4903,9 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
 
@@ -4598,6 +4924,9 @@ def softsign(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -4618,14 +4947,15 @@ def space_to_depth(input: ValueLike, blocksize: int, *, name: str | None = None)
 
     Inputs:
         input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16]
+            bf16]
 
     Attributes:
         blocksize (required): b, the height and width of a block in pixels.
+        name: The name of the node.
 
     Returns:
         output: [N, C * b * b, H / b, W / b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4650,16 +4980,18 @@ def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, nu
 
     Inputs:
         input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         split (optional): The size of each part. [i64]
 
     Attributes:
         axis (0): The axis; negative counts from the end.
         num_outputs: How many equal parts; the last one is smaller if need be.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         outputs: The parts. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
     """
     return add_node(None, "Split", [input, split], {"axis": axis, "num_outputs": num_outputs}, outputs, name)
 
@@ -4669,13 +5001,14 @@ def split_to_sequence(input: ValueLike, split: ValueLike | None = None, *, axis:
 
     Inputs:
         input: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16]
+            bf16]
         split (optional): A scalar: the size of each item along the axis, of which the last may be smaller. A
-        list: the size of each item. Not given: 1. [i32, i64]
+            list: the size of each item. Not given: 1. [i32, i64]
 
     Attributes:
         axis (0): The axis; negative counts from the end.
         keepdims (True): Without `split`: whether the items have the axis, of size 1, too.
+        name: The name of the node.
 
     Returns:
         output_sequence: The items, in order. [seq(T)]
@@ -4688,6 +5021,9 @@ def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -4707,12 +5043,15 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         axes (optional): The dimensions to drop, each 1, or a scalar; all that are 1 if not given. [i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4730,6 +5069,9 @@ def string_concat(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Val
     Inputs:
         x: Any shape. [string]
         y: A shape that broadcasts with that of X. [string]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Z: The broadcast shape. [string]
@@ -4751,11 +5093,12 @@ def string_normalizer(x: ValueLike, *, case_change_action: str = 'NONE', is_case
     Attributes:
         case_change_action ('NONE'): LOWER, UPPER or NONE.
         is_case_sensitive (False): Whether stop words must be the same letter by letter; else both are
-        compared in upper case if `case_change_action` is UPPER, in lower case otherwise.
+            compared in upper case if `case_change_action` is UPPER, in lower case otherwise.
         locale: A language, and a country and encoding that do not matter, such as "en_US". In Turkish and
-        Azerbaijani (tr, az) i and I are letters with and without a dot; all others are alike. The process's
-        own locale has no say.
+            Azerbaijani (tr, az) i and I are letters with and without a dot; all others are alike. The
+            process's own locale has no say.
         stopwords: What is left out; a whole string each.
+        name: The name of the node.
 
     Returns:
         Y: [count] or [1, count]; at least one. [string]
@@ -4777,11 +5120,12 @@ def string_split(x: ValueLike, *, delimiter: str = '', maxsplit: int | None = No
     Attributes:
         delimiter (''): What parts the strings; empty for white space.
         maxsplit: At most so many splits, from the left: the last part is what is left then. Without it, or if
-        it is negative, as many as there are.
+            it is negative, as many as there are.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X and [most]: the parts, then empty strings up to the most that one string has.
-        [string]
+            [string]
         Z: The shape of X: the number of parts of each. [i64]
 
     Has no gradient: strings do not change gradually.
@@ -4795,7 +5139,10 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -4817,7 +5164,10 @@ def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
-        bf16]
+            bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -4841,6 +5191,7 @@ def swish(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Attributes:
         alpha (1): Steepness: 0 gives `x / 2`, much of it Relu.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -4861,6 +5212,9 @@ def tan(input: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
 
@@ -4879,6 +5233,9 @@ def tanh(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, f16, f64, bf16]
@@ -4899,21 +5256,23 @@ def tensor_scatter(past_cache: ValueLike, update: ValueLike, write_indices: Valu
 
     Inputs:
         past_cache: [batch, ..., most entries, ...]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-        u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
+            i2]
         update: The shape of past_cache, with as many entries along the axis or fewer. [f32, u8, i8, u16, i16,
-        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
-        u4, i4, f4e2m1, f8e8m0, u2, i2]
+            i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+            f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         write_indices (optional): [batch]: where the first entry of each sample goes; 0 if not given. Negative
-        ones are for "circular" alone. [i64]
+            ones are for "circular" alone. [i64]
 
     Attributes:
         mode ('linear'): "linear": entries that do not fit are OUT_OF_RANGE; "circular": places count modulo
-        the size of the axis.
+            the size of the axis.
         axis (-2): The axis of the sequence, not the first; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         present_cache: The shape of past_cache. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -4943,11 +5302,12 @@ def tf_idf_vectorizer(x: ValueLike, mode: str, min_gram_length: int, max_gram_le
         max_gram_length (required): Nor are longer ones; at most what ngram_counts has.
         max_skip_count (required): The most tokens between each two of an n-gram.
         ngram_counts (required): Where in the pool the n-grams of 1, 2, ... tokens begin; each ends where the
-        next one begins.
+            next one begins.
         ngram_indexes (required): The place in a row of Y of each n-gram of the pool.
         weights: Of each n-gram, for IDF and TFIDF; without them all are 1.
         pool_int64s: The n-grams' tokens, one n-gram after another, all different.
         pool_strings: The same, where tokens are strings.
+        name: The name of the node.
 
     Returns:
         Y: [size] or [N, size], size being the largest of ngram_indexes and 1. [f32]
@@ -4972,6 +5332,7 @@ def thresholded_relu(x: ValueLike, *, alpha: float = 1, name: str | None = None)
 
     Attributes:
         alpha (1): The threshold.
+        name: The name of the node.
 
     Returns:
         Y: The shape of the input. [f32, f16, f64, bf16]
@@ -4991,12 +5352,16 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
 
     Inputs:
         input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         repeats: One number a dimension of the input. [i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-        u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
+            i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5021,10 +5386,11 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: bool = True, s
         axis (-1): The axis; negative counts from the end.
         largest (True): Whether to take the largest; else the smallest.
         sorted (True): The result is sorted in either case.
+        name: The name of the node.
 
     Returns:
         Values: The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-        bf16]
+            bf16]
         Indices: The shape of Values. [i64]
 
     Examples:
@@ -5045,14 +5411,15 @@ def transpose(data: ValueLike, *, perm: int | Sequence[int] | None = None, name:
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         perm: Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+        name: The name of the node.
 
     Returns:
         transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5070,15 +5437,16 @@ def trilu(input: ValueLike, k: ValueLike | None = None, *, upper: bool = True, n
 
     Inputs:
         input: [..., rows, columns]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         k (optional): A number: how far above the main diagonal the kept part ends; 0 if not given. [i64]
 
     Attributes:
         upper (True): Whether the upper triangle is kept, else the lower one.
+        name: The name of the node.
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5106,16 +5474,18 @@ def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, output
 
     Inputs:
         x: Any shape; at least one dimension if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string,
-        bool, f16, f64, u32, u64, bf16]
+            bool, f16, f64, u32, u64, bf16]
 
     Attributes:
         axis: The axis of the slices; negative counts from the end. Without it the input counts as a list of
-        its elements, row by row.
+            its elements, row by row.
         sorted (True): Whether they come in ascending order, else in that of their first places.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         Y: [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64,
-        string, bool, f16, f64, u32, u64, bf16]
+            string, bool, f16, f64, u32, u64, bf16]
         indices (optional): [count]: of each the first place in X, along the axis if there is one. [i64]
         inverse_indices (optional): [all]: of each element or slice of X its place in Y. [i64]
         counts (optional): [count]: how often each is there. [i64]
@@ -5135,12 +5505,15 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         axes: Where they stand in the result, or a scalar; negative counts from its end. [i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5159,15 +5532,16 @@ def upsample(x: ValueLike, scales: ValueLike, *, mode: str = 'nearest', name: st
 
     Inputs:
         x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool,
-        f16, f64, u32, u64, c64, c128, bf16]
+            f16, f64, u32, u64, c64, c128, bf16]
         scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. [f32]
 
     Attributes:
         mode ('nearest'): "nearest" or "linear".
+        name: The name of the node.
 
     Returns:
         Y: The sizes of X, times the scales. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5186,13 +5560,16 @@ def where(condition: ValueLike, x: ValueLike, y: ValueLike, *, name: str | None 
     Inputs:
         condition: Which to choose; all three inputs broadcast as in NumPy. [bool]
         x: Values where the condition is true. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16]
+            u64, c64, c128, bf16]
         y: Values where it is false. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16]
+            c128, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-        u32, u64, c64, c128, bf16]
+            u32, u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -5212,6 +5589,9 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [bool]
         b: Second operand; broadcasts with A as in NumPy. [bool]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [bool]
@@ -5237,6 +5617,9 @@ def ml_array_feature_extractor(x: ValueLike, y: ValueLike, *, name: str | None =
         x: [..., C]. [f32, i32, i64, string, f64]
         y: The places, of any shape. [i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         Z: [..., places]; [1, places] if X has one dimension. [f32, i32, i64, string, f64]
 
@@ -5259,6 +5642,7 @@ def ml_binarizer(x: ValueLike, *, threshold: float = 0, name: str | None = None)
 
     Attributes:
         threshold (0): What is compared with.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, i32, i64, f64]
@@ -5286,6 +5670,7 @@ def ml_cast_map(x: ValueLike, *, cast_to: str = 'TO_FLOAT', map_form: str = 'DEN
         cast_to ('TO_FLOAT'): "TO_FLOAT", "TO_STRING" or "TO_INT64".
         map_form ('DENSE'): "DENSE": in order. "SPARSE": by places.
         max_map (1): How many places there are, if by places; a key outside them is INVALID_ARGUMENT.
+        name: The name of the node.
 
     Returns:
         Y: [1, n]. [f32, i64, string]
@@ -5307,6 +5692,7 @@ def ml_category_mapper(x: ValueLike, *, cats_int64s: int | Sequence[int] | None 
         cats_strings: The strings.
         default_int64 (-1): What strings become that are not in the list.
         default_string ('_Unused'): What integers become that are not in the list.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X: i64 if X has strings, strings otherwise. [i64, string]
@@ -5327,6 +5713,7 @@ def ml_dict_vectorizer(x: ValueLike, *, string_vocabulary: Sequence[str] | None 
     Attributes:
         string_vocabulary: The list, of strings.
         int64_vocabulary: The list, of integers; one of the two is given.
+        name: The name of the node.
 
     Returns:
         Y: [1, n], n being how long the list is. [f32, i64, string, f64]
@@ -5345,6 +5732,7 @@ def ml_feature_vectorizer(*x: ValueLike | Sequence[Value], inputdimensions: int 
 
     Attributes:
         inputdimensions: Of each input: how many features it has in Y; those it has if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, sum of the sizes]. [f32]
@@ -5371,6 +5759,7 @@ def ml_imputer(x: ValueLike, *, replaced_value_int64: int = 0, imputed_value_int
         imputed_value_int64s: What integers get: one number, or one for each feature.
         replaced_value_float (0): What is to be replaced in floats.
         imputed_value_floats: What floats get: one number, or one for each feature.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, i32, i64, f64]
@@ -5406,6 +5795,7 @@ def ml_label_encoder(x: ValueLike, *, keys_tensor: TensorLike | None = None, key
         default_string ('_Unused'): The default where values are strings.
         default_int64 (-1): The default where values are i64.
         default_float (0): The default where values are f32.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X, of the values' type. [f32, i16, i32, i64, string, f64]
@@ -5437,8 +5827,9 @@ def ml_linear_classifier(x: ValueLike, coefficients: Sequence[float], *, interce
         classlabels_strings: The labels; the output has these or
         classlabels_ints: these.
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        name: The name of the node.
 
     Returns:
         Y: [N]: labels. [i64, string]
@@ -5464,11 +5855,12 @@ def ml_linear_regressor(x: ValueLike, *, post_transform: str = 'NONE', coefficie
 
     Attributes:
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
         coefficients: [targets, F], row by row.
         intercepts: [targets]; 0 if not given.
         targets (1): How many results a row has.
+        name: The name of the node.
 
     Returns:
         Y: [N, targets]. [f32]
@@ -5491,6 +5883,7 @@ def ml_normalizer(x: ValueLike, *, norm: str = 'MAX', name: str | None = None) -
 
     Attributes:
         norm ('MAX'): "MAX", "L1" or "L2".
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32]
@@ -5516,6 +5909,7 @@ def ml_one_hot_encoder(x: ValueLike, *, cats_int64s: int | Sequence[int] | None 
         cats_int64s: The categories, for numbers.
         cats_strings: The categories, for strings.
         zeros (True): Whether what has no category becomes zeros; else it is an error.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X and the number of categories. [f32]
@@ -5547,22 +5941,23 @@ def ml_svm_classifier(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_param
 
     Attributes:
         kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY"
-        for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
-        `tanh(gamma * dot(x, s) + coef0)`.
+            for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+            `tanh(gamma * dot(x, s) + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [vectors, F], row by row, class by class.
         vectors_per_class: [classes]: how many support vectors each class has.
         coefficients: [classes - 1, vectors]: of each support vector, for each of the other classes in their
-        order; [classes, F] without support vectors.
+            order; [classes, F] without support vectors.
         rho: For each pair of classes, (0, 1), (0, 2), ..., (1, 2), ...: what is added; without support
-        vectors the first counts for all.
+            vectors the first counts for all.
         prob_a: For each pair of classes: the slope of its likelihood.
         prob_b: For each pair of classes: the offset of its likelihood.
         classlabels_strings: The labels; the output has these or
         classlabels_ints: these.
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        name: The name of the node.
 
     Returns:
         Y: [N]: labels. [i64, string]
@@ -5590,8 +5985,8 @@ def ml_svm_regressor(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params
 
     Attributes:
         kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY"
-        for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
-        `tanh(gamma * dot(x, s) + coef0)`.
+            for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+            `tanh(gamma * dot(x, s) + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [n_supports, F], row by row.
         n_supports (0): How many support vectors there are.
@@ -5599,8 +5994,9 @@ def ml_svm_regressor(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params
         rho: What is added, of which the first counts.
         one_class (False): Whether the result is 1 where that is above 0, which is of the class, and else -1.
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        name: The name of the node.
 
     Returns:
         Y: [N, 1]. [f32]
@@ -5624,6 +6020,7 @@ def ml_scaler(x: ValueLike, *, offset: Sequence[float] | None = None, scale: Seq
     Attributes:
         offset: One number, or one for each feature; 0 if not given.
         scale: One number, or one for each feature; 1 if not given.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32]
@@ -5649,15 +6046,15 @@ def ml_tree_ensemble(x: ValueLike, tree_roots: int | Sequence[int], nodes_modes:
 
     Attributes:
         aggregate_function (1): What is taken of a target's votes: 0 for the sum over the number of trees, 1
-        the sum, 2 the least, 3 the largest.
+            the sum, 2 the least, 3 the largest.
         post_transform (0): What becomes of each row: 0 for nothing, 1 softmax, 2 `1 / (1 + exp(-x))` of each,
-        3 softmax where 0 stays 0, 4 about the inverse of the normal distribution's function.
+            3 softmax where 0 stays 0, 4 about the inverse of the normal distribution's function.
         tree_roots (required): Of each tree: its first node.
         nodes_hitrates: How often each node is met; not used.
         nodes_missing_value_tracks_true: Of each node: 1 if NaN goes to the true branch; 0 for all if not
-        given.
+            given.
         nodes_modes (required): u8 [nodes]: the test, 0 for `<=`, 1 `<`, 2 `>=`, 3 `>`, 4 `==`, 5 `!=`, 6 for
-        being one of a set.
+            being one of a set.
         leaf_weights (required): [leaves], T or another of its types.
         leaf_targetids (required): Of each leaf: the target that it votes for.
         nodes_falsenodeids (required): Of each node: the false branch, a node or a leaf.
@@ -5665,11 +6062,12 @@ def ml_tree_ensemble(x: ValueLike, tree_roots: int | Sequence[int], nodes_modes:
         nodes_trueleafs (required): Of each node: 1 if the true branch is a leaf.
         nodes_featureids (required): Of each node: which number of a row it looks at.
         nodes_splits (required): [nodes], T or another of its types: what is compared with; not used by mode
-        6.
+            6.
         nodes_falseleafs (required): Of each node: 1 if the false branch is a leaf.
         nodes_truenodeids (required): Of each node: the true branch, a node or a leaf.
         membership_values: T or another of its types: the sets of the nodes of mode 6 in their order, each
-        ended by NaN.
+            ended by NaN.
+        name: The name of the node.
 
     Returns:
         Y: [N, n_targets]; 0 where no leaf votes for the target. [f32, f16, f64]
@@ -5701,14 +6099,14 @@ def ml_tree_ensemble_classifier(x: ValueLike, *, nodes_treeids: int | Sequence[i
         nodes_hitrates: How often each node is met; not used.
         nodes_hitrates_as_tensor: The same, in f64.
         nodes_modes: Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE",
-        "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
+            "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
         nodes_truenodeids: Of each node: the number of the node where the test holds.
         nodes_falsenodeids: Of each node: the number of the node where it does not.
         nodes_missing_value_tracks_true: Of each node: 1 if NaN goes where the test holds; 0 for all if not
-        given.
+            given.
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
         base_values: What each target has beside its votes; 0 if not given.
         base_values_as_tensor: The same, in f64.
         classlabels_int64s: The labels; the output has these or
@@ -5718,6 +6116,7 @@ def ml_tree_ensemble_classifier(x: ValueLike, *, nodes_treeids: int | Sequence[i
         class_ids: Of each vote: the class, a place in the labels.
         class_weights: Of each vote: how much.
         class_weights_as_tensor: The same, in f64.
+        name: The name of the node.
 
     Returns:
         Y: [N]: labels. [i64, string]
@@ -5755,24 +6154,25 @@ def ml_tree_ensemble_regressor(x: ValueLike, *, nodes_treeids: int | Sequence[in
         nodes_hitrates: How often each node is met; not used.
         nodes_hitrates_as_tensor: The same, in f64.
         nodes_modes: Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE",
-        "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
+            "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
         nodes_truenodeids: Of each node: the number of the node where the test holds.
         nodes_falsenodeids: Of each node: the number of the node where it does not.
         nodes_missing_value_tracks_true: Of each node: 1 if NaN goes where the test holds; 0 for all if not
-        given.
+            given.
         post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
-        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
-        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+            exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT"
+            (about the inverse of the normal distribution's function; NaN outside of 0 to 1).
         base_values: What each target has beside its votes; 0 if not given.
         base_values_as_tensor: The same, in f64.
         aggregate_function ('SUM'): What is taken of a target's votes: "SUM", "AVERAGE" (the sum over the
-        number of trees), "MIN" or "MAX".
+            number of trees), "MIN" or "MAX".
         n_targets: How many targets there are; 1 if not given.
         target_treeids: Of each vote: the tree of the leaf.
         target_nodeids: Of each vote: the number of the leaf.
         target_ids: Of each vote: the target.
         target_weights: Of each vote: how much.
         target_weights_as_tensor: The same, in f64.
+        name: The name of the node.
 
     Returns:
         Y: [N, n_targets]; the base value where no leaf votes for the target. [f32]
@@ -5798,6 +6198,7 @@ def ml_zip_map(x: ValueLike, *, classlabels_strings: Sequence[str] | None = None
     Attributes:
         classlabels_strings: Keys that are strings, [C].
         classlabels_int64s: Keys that are integers, [C]; one of the two is given.
+        name: The name of the node.
 
     Returns:
         Z: N maps. [seq(map(K, f32))]
@@ -5823,12 +6224,14 @@ def preview_adagrad(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Va
         r: The learning rate, a scalar. [f32, f64]
         t: How many updates there have been, a scalar. [i64]
         inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
-        each sums of squared gradients H; the shapes and types of the tensors. [f32, f64]
+            each sums of squared gradients H; the shapes and types of the tensors. [f32, f64]
 
     Attributes:
         norm_coefficient (0): Factor of X that is added to its gradient.
         decay_factor (0): How the learning rate falls with T.
         epsilon (1e-06): Added to the root.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         outputs: The new tensors, then the new sums of squared gradients H. [f32, f64]
@@ -5853,8 +6256,8 @@ def preview_adam(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value
         r: The learning rate, a scalar. [f32, f64]
         t: How many updates there have been, a scalar. [i64]
         inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
-        each means of gradients V, then of squared gradients H; the shapes and types of the tensors. [f32,
-        f64]
+            each means of gradients V, then of squared gradients H; the shapes and types of the tensors. [f32,
+            f64]
 
     Attributes:
         alpha (0.9): Weight of the old mean of gradients.
@@ -5862,6 +6265,8 @@ def preview_adam(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value
         epsilon (1e-06): Added to the root.
         norm_coefficient (0): Factor of X that is added to its gradient.
         norm_coefficient_post (0): The part of the new X that is taken away.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         outputs: The new tensors, then the new means of gradients V, then of squared gradients H. [f32, f64]
@@ -5885,13 +6290,15 @@ def preview_momentum(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[V
         r: The learning rate, a scalar. [f32, f64]
         t: How many updates there have been, a scalar. [i64]
         inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
-        each momenta V; the shapes and types of the tensors. [f32, f64]
+            each momenta V; the shapes and types of the tensors. [f32, f64]
 
     Attributes:
         alpha (required): Weight of the old momentum.
         beta (required): Weight of the gradient after the first update.
         mode (required): "standard" or "nesterov".
         norm_coefficient (required): Factor of X that is added to its gradient.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         outputs: The new tensors, then the new momenta V. [f32, f64]
@@ -5912,14 +6319,15 @@ def tokenizer(x: ValueLike, *, tokenexp: str | None = None, separators: Sequence
     Attributes:
         tokenexp: A regular expression in the syntax of RE2; its matches are the tokens.
         separators: Regular expressions; each in turn cuts what the ones before have left. [""] alone makes
-        every character a token. If they are given, `tokenexp` counts for nothing.
+            every character a token. If they are given, `tokenexp` counts for nothing.
         mincharnum (1): Tokens of fewer characters are left out; 1 or more.
         mark (False): Whether a token "\\x02" stands before the tokens of each string, and "\\x03" behind.
         pad_value (''): What fills up the rows of strings with fewer tokens than others.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
-        [string]
+            [string]
 
     Has no gradient: strings do not change gradually.
     """
@@ -5936,6 +6344,7 @@ def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None =
 
     Attributes:
         ignore_index: A label that does not count.
+        name: The name of the node.
 
     Returns:
         output: Scalar. [f32]
@@ -5959,16 +6368,16 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
         gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
         indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
-        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
-        end. [i32, i64]
+            gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from
+            the end. [i32, i64]
 
     Attributes:
         lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
@@ -5976,6 +6385,7 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
         weight_decay (0): Factor of the parameter that is added to the gradient.
+        name: The name of the node.
 
     Returns:
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
@@ -5994,16 +6404,16 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
         gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
         indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
-        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
-        end. [i32, i64]
+            gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from
+            the end. [i32, i64]
 
     Attributes:
         lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
@@ -6011,6 +6421,7 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
         weight_decay (0.01): Share of the parameter that is taken away, times the learning rate.
+        name: The name of the node.
 
     Returns:
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
@@ -6027,14 +6438,17 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
 
     Inputs:
         variable: A variable's value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
         value: The new value, of the variable's shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-        f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
-        i2]
+            f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0,
+            u2, i2]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         assigned: The new value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: it is a side effect.
     """
@@ -6056,6 +6470,7 @@ def attention_grad(q: ValueLike, k: ValueLike, v: ValueLike, d_y: ValueLike, mas
     Attributes:
         heads_inside (False): Whether all are [N, L, heads, features].
         empty_is_zero (False): Whether a query that may look at no key gave 0, and not NaN.
+        name: The name of the node.
 
     Returns:
         dQ: The shape of Q. [f32, f64]
@@ -6089,12 +6504,13 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
         count_include_pad (False): As in AveragePool.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -6117,6 +6533,9 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: [..., n, n], symmetric. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         L: The shape of A. [f32, f16, f64, bf16]
 
@@ -6136,6 +6555,9 @@ def cofactors(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -6160,11 +6582,12 @@ def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         pads: Zeros before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -6182,11 +6605,12 @@ def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: st
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         pads: Zeros before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         dW: The shape of W. [f32, f16, f64, bf16]
@@ -6204,14 +6628,15 @@ def conv_transpose_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, aut
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
-        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+            and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         output_padding: Elements added behind each spatial axis of the output; 0 if not given.
         output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
-        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+            each end, of an odd number one more behind with SAME_UPPER and before otherwise.
         pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
         strides: Step along each spatial axis of the output; 1 if not given.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -6238,14 +6663,15 @@ def conv_transpose_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, au
 
     Attributes:
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
-        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+            and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
         dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
         group (1): Number of groups that channels are divided into.
         output_padding: Elements added behind each spatial axis of the output; 0 if not given.
         output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
-        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+            each end, of an odd number one more behind with SAME_UPPER and before otherwise.
         pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
         strides: Step along each spatial axis of the output; 1 if not given.
+        name: The name of the node.
 
     Returns:
         dW: The shape of W. [f32, f16, f64, bf16]
@@ -6272,6 +6698,7 @@ def cross(a: ValueLike, b: ValueLike, *, axis: int = -1, name: str | None = None
 
     Attributes:
         axis (-1): The axis of the vectors, of the output; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         Y: The shape that A and B broadcast to. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -6301,6 +6728,7 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
     Attributes:
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        name: The name of the node.
 
     Returns:
         output: The shape of the data. [f32, f16, f64, bf16]
@@ -6331,11 +6759,14 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         values_re: [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
         values_im: [..., n]. [f32, f16, f64, bf16]
         vectors_re: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
-        real and positive. [f32, f16, f64, bf16]
+            real and positive. [f32, f16, f64, bf16]
         vectors_im: [..., n, n]. [f32, f16, f64, bf16]
 
     Examples:
@@ -6363,10 +6794,13 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
     Inputs:
         a: [..., n, n], symmetric. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         values: [..., n], ascending. [f32, f16, f64, bf16]
         vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
-        positive. [f32, f16, f64, bf16]
+            positive. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -6390,9 +6824,10 @@ def fft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'back
     Attributes:
         n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
         axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
-        imaginary parts is not counted.
+            imaginary parts is not counted.
         norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
-        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+            ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+        name: The name of the node.
 
     Returns:
         Y: [..., 2]. [f32, f16, f64, bf16]
@@ -6424,7 +6859,7 @@ def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
         w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
@@ -6432,18 +6867,20 @@ def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f and g; Sigmoid and Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f and g; Sigmoid and Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
         linear_before_reset (False): Whether the reset gate is for the product with R, and not for what goes
-        into it.
+            into it.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         dR: The shape of R. [f32, f16, f64, bf16]
@@ -6461,6 +6898,9 @@ def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -
     Inputs:
         data: Any shape. [f32, f16, f64, bf16]
         indices: Any shape. [i64]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of indices. [f32, f16, f64, bf16]
@@ -6484,6 +6924,7 @@ def gelu_slope(x: ValueLike, *, approximate: str = 'none', name: str | None = No
 
     Attributes:
         approximate ('none'): The form of Gelu.
+        name: The name of the node.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -6505,6 +6946,9 @@ def grad_div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         a: First operand. [f32, f16, f64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         C: The broadcast shape of A and B. [f32, f16, f64, bf16]
 
@@ -6525,7 +6969,10 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -6550,9 +6997,10 @@ def ifft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'bac
     Attributes:
         n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
         axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
-        imaginary parts is not counted.
+            imaginary parts is not counted.
         norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
-        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+            ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+        name: The name of the node.
 
     Returns:
         Y: [..., 2]. [f32, f16, f64, bf16]
@@ -6578,6 +7026,7 @@ def im2_col(image: ValueLike, block_shape: ValueLike, *, dilations: int | Sequen
         dilations: Distance of the pixels of a block; 1 if not given.
         pads: Padding before each axis of the image, then after each; 0 if not given.
         strides: Step of the blocks along each axis of the image; 1 if not given.
+        name: The name of the node.
 
     Returns:
         output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -6603,15 +7052,17 @@ def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype:
 
     Attributes:
         kind (required): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-        "normal(0.02)".
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
         shape (required): Dimensions of the output.
         dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
         fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
         fan_out: Outputs of each input; by default columns of a matrix, or the first dimension times the
-        window.
+            window.
+        graph: The graph of the node; that of its inputs if there are any.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -6624,6 +7075,9 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of A. [f32, f16, f64, bf16]
@@ -6646,11 +7100,12 @@ def irfft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'ba
 
     Attributes:
         n: The size of the axis of Y: X is cut, or filled up with zeros, to n / 2 + 1. 2 * (size - 1) if not
-        given.
+            given.
         axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
-        imaginary parts is not counted.
+            imaginary parts is not counted.
         norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
-        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+            ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+        name: The name of the node.
 
     Returns:
         Y: [...]: real numbers. [f32, f16, f64, bf16]
@@ -6676,6 +7131,7 @@ def join_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: boo
     Attributes:
         axis (0): As in ConcatFromSequence.
         new_axis (False): As in ConcatFromSequence.
+        name: The name of the node.
 
     Returns:
         output: All elements. [f32, f16, f64, bf16]
@@ -6691,6 +7147,9 @@ def kron(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         b: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The products of the sizes of each axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -6723,29 +7182,31 @@ def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = No
         w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         initial_c (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         p (optional): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
         d_y_h (optional): The gradient to Y_h. [f32, f16, f64, bf16]
         d_y_c (optional): The gradient to Y_c. [f32, f16, f64, bf16]
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         input_forget (False): Whether the forget gate is 1 - i.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         dR: The shape of R. [f32, f16, f64, bf16]
@@ -6779,6 +7240,8 @@ def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, 
         axis (-1): First of the axes that are normalized over.
         epsilon (1e-05): Added to the variance.
         stash_type ('f32'): The least precision of the computation of mean and variance.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -6816,6 +7279,8 @@ def linear_scan(a: ValueLike, b: ValueLike, axis: ValueLike, *, reverse: bool = 
     Attributes:
         reverse (False): Whether the walk begins at the end.
         late (False): Whether the factor is the one of the element before instead of the element's own.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         y: The shape of a. [f32, f16, f64, bf16]
@@ -6834,7 +7299,8 @@ def lstsq(a: ValueLike, b: ValueLike, *, rtol: float | None = None, name: str | 
 
     Attributes:
         rtol: Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not
-        given.
+            given.
+        name: The name of the node.
 
     Returns:
         X: [..., n, k]. [f32, f16, f64, bf16]
@@ -6856,6 +7322,9 @@ def map_items(map: ValueLike, *, name: str | None = None) -> tuple[Value, Value]
     Inputs:
         map: A map. [map(K, V)]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         keys: [n]. [i64, string]
         values: [n]. [f32, i64, string, f64]
@@ -6870,6 +7339,9 @@ def matrix_exp(a: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         Y: The shape of A. [f32, f16, f64, bf16]
@@ -6894,6 +7366,7 @@ def max_roi_places(x: ValueLike, rois: ValueLike, pooled_shape: int | Sequence[i
     Attributes:
         pooled_shape (required): Height and width of the output.
         spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
 
     Returns:
         places: [regions, C, height, width]. [i64]
@@ -6919,19 +7392,20 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
         gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64,
-        bf16]
+            bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
-        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
-        end. [i32, i64]
+            gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from
+            the end. [i32, i64]
 
     Attributes:
         lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         momentum (0.9): Weight of the old velocity.
         nesterov (False): Whether the step is Nesterov's.
         weight_decay (0): Factor of the parameter that is added to the gradient.
+        name: The name of the node.
 
     Returns:
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
@@ -6962,6 +7436,9 @@ def optional_add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Valu
         a: An optional. [optional(any)]
         b: Another one, of the same type. [optional(any)]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         C: The sum, empty if both are. [optional(any)]
     """
@@ -6974,6 +7451,9 @@ def optional_element_or_zeros(gradient: ValueLike, like: ValueLike, *, name: str
     Inputs:
         gradient: An optional. [optional(any)]
         like: A tensor or sequence whose shapes are taken. [any]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: A tensor or sequence like `like`. [any]
@@ -6988,6 +7468,9 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         x: A matrix. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         y: The shape of x. [f32, f16, f64, bf16]
@@ -7013,7 +7496,8 @@ def pinv(a: ValueLike, *, rtol: float | None = None, name: str | None = None) ->
 
     Attributes:
         rtol: Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not
-        given.
+            given.
+        name: The name of the node.
 
     Returns:
         Y: [..., n, m]. [f32, f16, f64, bf16]
@@ -7041,6 +7525,7 @@ def place_by_key(keys: ValueLike, values: ValueLike, *, size: int = 0, string_vo
         size (0): How many places there are; 0: as many as the list has.
         string_vocabulary: The list, of strings.
         int64_vocabulary: The list, of integers.
+        name: The name of the node.
 
     Returns:
         row: [1, places]. [f32, i64, string, f64]
@@ -7069,6 +7554,7 @@ def qr(a: ValueLike, *, complete: bool = False, name: str | None = None) -> tupl
 
     Attributes:
         complete (False): Whether Q is square, [..., m, m], and R as A, [..., m, n].
+        name: The name of the node.
 
     Returns:
         Q: [..., m, k]. [f32, f16, f64, bf16]
@@ -7103,7 +7589,7 @@ def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
         w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
         r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
         b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-        [f32, f16, f64, bf16]
+            [f32, f16, f64, bf16]
         sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
         initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
         d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
@@ -7111,16 +7597,18 @@ def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
 
     Attributes:
         activation_alpha: For each activation in turn that has an alpha; those behind the last have the
-        default of the operator of that name.
+            default of the operator of that name.
         activation_beta: The same of beta.
         activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
-        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
-        each direction: f; Tanh if not given.
+            else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus,
+            for each direction: f; Tanh if not given.
         clip: What the functions of gates are given is kept within -clip and clip; not if not given.
         direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
-        reverse.
+            reverse.
         hidden_size: The number of hidden features; as R has it if not given.
         layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
 
     Returns:
         dR: The shape of R. [f32, f16, f64, bf16]
@@ -7149,6 +7637,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, seed: int = 0, str
         stream (''): Name that keeps the numbers of one use apart from those of others.
         dtype ('f32'): Floating-point type of the output.
         probability (0.5): Probability of a one.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -7170,7 +7659,7 @@ def random_multinomial(input: ValueLike, counter: ValueLike, *, seed: int = 0, s
 
     Inputs:
         input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64,
-        bf16]
+            bf16]
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
@@ -7178,6 +7667,7 @@ def random_multinomial(input: ValueLike, counter: ValueLike, *, seed: int = 0, s
         stream (''): Name that keeps the numbers of one use apart from those of others.
         dtype ('i32'): Type of the output: i32 or i64.
         sample_size (1): How many are drawn for each row.
+        name: The name of the node.
 
     Returns:
         output: [rows, sample_size]. [i32, i64]
@@ -7206,6 +7696,7 @@ def weft_random_normal(shape: ValueLike, counter: ValueLike, *, seed: int = 0, s
         dtype ('f32'): Floating-point type of the output.
         mean (0): Mean of the distribution.
         scale (1): Its standard deviation.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -7234,6 +7725,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, seed: int =
         dtype ('f32'): Floating-point type of the output.
         mean (0): Mean of the distribution.
         scale (1): Standard deviation of the distribution that is cut off.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -7264,6 +7756,7 @@ def weft_random_uniform(shape: ValueLike, counter: ValueLike, *, seed: int = 0, 
         dtype ('f32'): Floating-point type of the output.
         low (0): Lower limit.
         high (1): Upper limit; if equal to `low`, all numbers are that.
+        name: The name of the node.
 
     Returns:
         output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -7280,29 +7773,30 @@ def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scal
         d_y: The shape that Resize gives. [f32, f16, f64, bf16]
         x: A tensor whose shape is taken. [f32, f16, f64, bf16]
         roi (optional): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of
-        the axis. [f32, f16, f64]
+            the axis. [f32, f16, f64]
         scales (optional): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
-        `sizes`. [f32]
+            `sizes`. [f32]
         sizes (optional): Sizes of the output, for each axis. Or `scales`. [i64]
 
     Attributes:
         antialias (False): For linear and cubic: whether weights reach over all elements that fall together
-        where an axis shrinks.
+            where an axis shrinks.
         axes: The axes that the other inputs speak of; all if not given.
         coordinate_transformation_mode ('half_pixel'): Where place y of n' places lies among n, with scale s.
-        half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
-        pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
-        asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
-        their middle if n' is 1.
+            half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
+            pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
+            asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
+            their middle if n' is 1.
         cubic_coeff_a (-0.75): The parameter of the cubic weights; -0.5 is usual too.
         exclude_outside (False): Whether weights of places beyond the ends are left out and the others made to
-        add up to 1; else the element at the end stands there.
+            add up to 1; else the element at the end stands there.
         extrapolation_value (0): With tf_crop_and_resize the element for places beyond the ends.
         keep_aspect_ratio_policy ('stretch'): What `sizes` are. stretch: the sizes of the output; not_larger,
-        not_smaller: what none of them exceeds or falls below, while all axes have one scale.
+            not_smaller: what none of them exceeds or falls below, while all axes have one scale.
         mode ('nearest'): "nearest", "linear" or "cubic".
         nearest_mode ('round_prefer_floor'): Which place is the nearest: "round_prefer_floor" and
-        "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+            "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -7320,9 +7814,10 @@ def rfft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'bac
     Attributes:
         n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
         axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
-        imaginary parts is not counted.
+            imaginary parts is not counted.
         norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
-        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+            ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+        name: The name of the node.
 
     Returns:
         Y: [..., 2]: real and imaginary parts. [f32, f16, f64, bf16]
@@ -7347,11 +7842,12 @@ def roi_align_maxima(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *,
 
     Attributes:
         coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
-        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
         output_height (1): Rows of parts.
         output_width (1): Columns of parts.
         sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
         spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
 
     Returns:
         places: [regions, C, height, width]: in X as a flat tensor; -1 for samples outside. [i64]
@@ -7383,11 +7879,12 @@ def roi_align_mean(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, c
 
     Attributes:
         coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
-        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
         output_height (1): Rows of parts.
         output_width (1): Columns of parts.
         sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
         spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
 
     Returns:
         Y: [regions, C, height, width]. [f32, f16, f64, bf16]
@@ -7415,11 +7912,12 @@ def roi_align_mean_grad(d_y: ValueLike, x: ValueLike, rois: ValueLike, batch_ind
 
     Attributes:
         coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
-        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
         output_height (1): Rows of parts.
         output_width (1): Columns of parts.
         sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
         spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -7445,11 +7943,12 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
     Inputs:
         old: A variable's value. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         value: The value of this step, of the same shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
-        u64, bf16]
+            u64, bf16]
 
     Attributes:
         mode ('average'): "average" or "add".
         momentum (0.9): Weight of the old value.
+        name: The name of the node.
 
     Returns:
         new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -7472,16 +7971,17 @@ def sample_points(x: ValueLike, places: ValueLike, *, mode: str = 'linear', padd
     Inputs:
         x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
         places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. [f32,
-        f16, f64, bf16]
+            f16, f64, bf16]
 
     Attributes:
         mode ('linear'): "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of
-        four pixels along each axis, with the parameter -0.75.
+            four pixels along each axis, with the parameter -0.75.
         padding_mode ('zeros'): What pixels beyond the ends are: "zeros", those of the "border", or a
-        "reflection".
+            "reflection".
         align_corners (False): Whether the reflection is about the middles of the pixels at the ends.
         last_axis_first (False): Whether the first coordinate is that of the last axis, and so on.
         orders: For each axis of the image, which derivative along it is taken; 0 if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, ...]. [f32, f16, f64, bf16]
@@ -7507,12 +8007,13 @@ def sample_points_grad(d_y: ValueLike, x: ValueLike, places: ValueLike, *, mode:
 
     Attributes:
         mode ('linear'): "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of
-        four pixels along each axis, with the parameter -0.75.
+            four pixels along each axis, with the parameter -0.75.
         padding_mode ('zeros'): What pixels beyond the ends are: "zeros", those of the "border", or a
-        "reflection".
+            "reflection".
         align_corners (False): Whether the reflection is about the middles of the pixels at the ends.
         last_axis_first (False): Whether the first coordinate is that of the last axis, and so on.
         orders: For each axis of the image, which derivative along it is taken; 0 if not given.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -7536,6 +8037,9 @@ def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: 
         values: Any shape. [f32, f16, f64, bf16]
         indices: The shape of values: places in `like` as a flat tensor. [i64]
         like: A tensor whose shape is taken. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The shape of like. [f32, f16, f64, bf16]
@@ -7563,6 +8067,7 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
 
     Attributes:
         axis (0): As in Gather.
+        name: The name of the node.
 
     Returns:
         output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -7589,11 +8094,12 @@ def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms
         state: At least one dimension. [f32, f16, f64, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
         factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64,
-        bf16]
+            bf16]
         terms (optional): The shape of factors; zeros if not given. [f32, f16, f64, bf16]
 
     Attributes:
         reverse (False): Whether the places are taken from the last to the first.
+        name: The name of the node.
 
     Returns:
         last: The shape of state: what it has become. [f32, f16, f64, bf16]
@@ -7621,6 +8127,9 @@ def sequence_add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Valu
         a: A sequence. [seq(T)]
         b: Another one. [seq(T)]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         C: The sums. [seq(T)]
     """
@@ -7635,6 +8144,9 @@ def sequence_at_grad(gradient: ValueLike, like: ValueLike, position: ValueLike, 
         like: A sequence whose shapes are taken. [seq(T)]
         position: As in SequenceAt. [i32, i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: As many items as like has, in their shapes. [seq(T)]
     """
@@ -7646,6 +8158,9 @@ def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         like: A sequence whose shapes are taken. [seq(T)]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: As many items as like has, in their shapes. [seq(T)]
@@ -7661,6 +8176,9 @@ def sequences_length(*sequences: ValueLike | Sequence[Value], name: str | None =
     Inputs:
         sequences (any number, or one list): Sequences, of any types. [seq(any)]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         length: A scalar. [i64]
 
@@ -7675,15 +8193,16 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, ind
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
         gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
-        f64, bf16]
+            f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
-        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
-        end. [i32, i64]
+            gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from
+            the end. [i32, i64]
 
     Attributes:
         lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         weight_decay (0): Factor of the parameter that is added to the gradient.
+        name: The name of the node.
 
     Returns:
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
@@ -7713,6 +8232,9 @@ def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: Va
         axes (optional): As in Slice. [i32, i64]
         steps (optional): As in Slice. [i32, i64]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
     """
@@ -7726,6 +8248,9 @@ def slog_det(x: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
 
     Inputs:
         x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         sign: [...]: -1, 0 or 1. [f32, f16, f64, bf16]
@@ -7752,6 +8277,9 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
         labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
         slope: Factor for each label, in the shape of the labels. [f32, f16, f64, bf16]
 
+    Attributes:
+        name: The name of the node.
+
     Returns:
         gradient: The shape of the scores. [f32, f16, f64, bf16]
 
@@ -7777,6 +8305,7 @@ def softmax_grad(y: ValueLike, d_y: ValueLike, *, axis: int = -1, name: str | No
 
     Attributes:
         axis (-1): The axis of Softmax; negative counts from the end.
+        name: The name of the node.
 
     Returns:
         dX: The shape of Y. [f32, f16, f64, bf16]
@@ -7798,6 +8327,9 @@ def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
         b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         X: The shape of B. [f32, f16, f64, bf16]
@@ -7824,6 +8356,7 @@ def split_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: bo
     Attributes:
         axis (0): As in ConcatFromSequence.
         new_axis (False): As in ConcatFromSequence.
+        name: The name of the node.
 
     Returns:
         output: As many items as like has, in their shapes. [seq(T)]
@@ -7836,11 +8369,14 @@ def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
 
     Inputs:
         input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         output: The same tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+            c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: that is what it is for.
 
@@ -7863,11 +8399,12 @@ def sum_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
@@ -7892,11 +8429,12 @@ def sum_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int
     Attributes:
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
-        rounded up; VALID: none.
+            rounded up; VALID: none.
         ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
+        name: The name of the node.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -7919,8 +8457,11 @@ def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
     Inputs:
         x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         like: A shape that broadcasts to that of x; its elements are not looked at. [f32, u8, i8, u16, i16,
-        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
-        u4, i4, f4e2m1, f8e8m0, u2, i2]
+            i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+            f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        name: The name of the node.
 
     Returns:
         y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -7949,6 +8490,7 @@ def svd(a: ValueLike, *, full: bool = False, name: str | None = None) -> tuple[V
 
     Attributes:
         full (False): Whether U and Vt are square, filled up with vectors that belong to no value.
+        name: The name of the node.
 
     Returns:
         U: [..., m, k], or with `full` [..., m, m]. [f32, f16, f64, bf16]
@@ -7981,6 +8523,7 @@ def triangular_solve(a: ValueLike, b: ValueLike, *, lower: bool = False, transpo
         lower (False): Whether A is lower triangular, else upper.
         transposed (False): Whether it is `transpose(A) @ X = B`.
         unit_diagonal (False): Whether the diagonal of A counts as 1 and is not read.
+        name: The name of the node.
 
     Returns:
         X: The shape of B. [f32, f16, f64, bf16]

@@ -22,7 +22,8 @@ struct BatchNormAttrs {
 /// Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and
 /// moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it:
 /// the running variance divides by the number of elements and `momentum` weighs the old value, where PyTorch
-/// divides by one less and weighs the new one.
+/// divides by one less and weighs the new one. Its variables are `scale` and `bias`, and `mean` and `variance`, the
+/// running ones, which are not trained: [channels] each.
 /// Input: [batch, channels, ...]. Output: The shape of the input.
 class BatchNorm : public Layer {
  public:
@@ -76,7 +77,8 @@ struct Conv2dAttrs {
   int64_t seed = 0;
 };
 
-/// A convolution over images: `activation(conv(input, kernel) + bias)`.
+/// A convolution over images: `activation(conv(input, kernel) + bias)`. Its variables are `kernel` [filters, inputs
+/// / groups, height, width], as PyTorch has it, and `bias` [filters].
 /// Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
 class Conv2d : public Layer {
  public:
@@ -128,7 +130,8 @@ struct DenseAttrs {
   int64_t seed = 0;
 };
 
-/// A fully connected layer: `activation(input @ kernel + bias)`.
+/// A fully connected layer: `activation(input @ kernel + bias)`. Its variables are `kernel` [inputs, units], the
+/// transpose of PyTorch's, and `bias` [units].
 /// Input: [..., inputs]. Output: [..., units].
 class Dense : public Layer {
  public:
@@ -162,7 +165,7 @@ struct DropoutAttrs {
 
 /// In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the input
 /// itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a
-/// layer for each use.
+/// layer for each use. Its variable is `counter`, which counts the runs that drop and is not trained.
 /// Input: Any shape. Output: The shape of the input.
 class Dropout : public Layer {
  public:
@@ -195,7 +198,7 @@ struct EmbeddingAttrs {
   int64_t seed = 0;
 };
 
-/// A vector for each index, from a table that is trained.
+/// A vector for each index, from a table that is trained: the variable `table` [count, size].
 /// Input: Indices, i64 or i32, any shape. Output: The shape of the input, then `size`.
 class Embedding : public Layer {
  public:
@@ -246,7 +249,8 @@ struct LayerNormAttrs {
   DType dtype = DType::f32;
 };
 
-/// Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+/// Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are `scale` and `bias`:
+/// [units] each.
 /// Input: [..., units]. Output: The shape of the input.
 class LayerNorm : public Layer {
  public:

@@ -298,7 +298,8 @@ struct BernoulliAttrs {
 /// One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros.
 /// As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
 /// counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and
-/// the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+/// the stream the node's name. For new numbers in every step use weft.RandomUniform itself: `weft_random_uniform`
+/// in Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 /// - input: Probabilities of ones; any shape. [f32, f16, f64, bf16]
 /// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
 inline Value bernoulli(const Value& input, const BernoulliAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
@@ -961,7 +962,8 @@ struct DropoutOutputs {
 /// In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`;
 /// otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if absent) and the
 /// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
-/// counter 0. Use weft.Dropout to train with a new choice in every step.
+/// counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain weft
+/// that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, `ops.WeftDropout` in Go.
 /// - data: Any shape. [f32, f16, f64, bf16]
 /// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
 /// - training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
@@ -1278,7 +1280,8 @@ struct GemmAttrs {
   bool trans_b = false;
 };
 
-/// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
+/// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes. Of integers the fraction of the
+/// result is cut off.
 /// - a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
 /// - b: [k, n], or [n, k] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
 /// - c: Broadcasts to [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16, optional]
@@ -2086,8 +2089,9 @@ struct MultinomialAttrs {
 
 /// Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers
 /// in every run: those of weft.RandomMultinomial with the counter 0. With a `seed`, the key is its 32 bits as f32
-/// and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial
-/// for new numbers in every step.
+/// and the stream "Multinomial"; without, the key is 0 and the stream the node's name. For new numbers in every
+/// step use weft.RandomMultinomial itself: `random_multinomial` in Python and C++, `randomMultinomial` in Java,
+/// `ops.RandomMultinomial` in Go.
 /// - input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64, bf16]
 /// - gives output: [rows, sample_size]. [i32, i64]
 inline Value multinomial(const Value& input, const MultinomialAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
@@ -2464,8 +2468,9 @@ struct RandomNormalAttrs {
 
 /// Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those
 /// of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
-/// "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in
-/// every step.
+/// "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every step use
+/// weft.RandomNormal itself: `weft_random_normal` in Python and C++, `weftRandomNormal` in Java,
+/// `ops.WeftRandomNormal` in Go.
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_normal(Graph& graph, const RandomNormalAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -2491,8 +2496,9 @@ struct RandomNormalLikeAttrs {
 
 /// Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the
 /// same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits
-/// as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use
-/// weft.RandomNormal for new numbers in every step.
+/// as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in
+/// every step use weft.RandomNormal itself: `weft_random_normal` in Python and C++, `weftRandomNormal` in Java,
+/// `ops.WeftRandomNormal` in Go.
 /// - input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
 /// c64, c128, bf16]
 /// - gives output: The shape of the input. [f32, f16, f64, bf16]
@@ -2521,8 +2527,9 @@ struct RandomUniformAttrs {
 
 /// Numbers from `low` up to but not including `high`, each equally likely. As ONNX has no state here, a node gives
 /// the same numbers in every run: those of weft.RandomUniform with the counter 0. With a `seed`, the key is its 32
-/// bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
-/// weft.RandomUniform for new numbers in every step.
+/// bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. For new
+/// numbers in every step use weft.RandomUniform itself: `weft_random_uniform` in Python and C++,
+/// `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_uniform(Graph& graph, const RandomUniformAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -2549,7 +2556,8 @@ struct RandomUniformLikeAttrs {
 /// Numbers from `low` up to but not including `high`, each equally likely, as many as another tensor has. As ONNX
 /// has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
 /// With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
-/// stream the node's name. Use weft.RandomUniform for new numbers in every step.
+/// stream the node's name. For new numbers in every step use weft.RandomUniform itself: `weft_random_uniform` in
+/// Python and C++, `weftRandomUniform` in Java, `ops.WeftRandomUniform` in Go.
 /// - input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
 /// c64, c128, bf16]
 /// - gives output: The shape of the input. [f32, f16, f64, bf16]

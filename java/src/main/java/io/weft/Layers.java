@@ -58,7 +58,8 @@ public final class Layers {
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
    * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
    * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
-   * less and weighs the new one.
+   * less and weighs the new one. Its variables are {@code scale} and {@code bias}, and {@code mean} and {@code
+   * variance}, the running ones, which are not trained: [channels] each.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -74,7 +75,8 @@ public final class Layers {
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
    * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
    * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
-   * less and weighs the new one.
+   * less and weighs the new one. Its variables are {@code scale} and {@code bias}, and {@code mean} and {@code
+   * variance}, the running ones, which are not trained: [channels] each.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -224,7 +226,8 @@ public final class Layers {
   }
 
   /**
-   * A convolution over images: {@code activation(conv(input, kernel) + bias)}.
+   * A convolution over images: {@code activation(conv(input, kernel) + bias)}. Its variables are {@code kernel}
+   * [filters, inputs / groups, height, width], as PyTorch has it, and {@code bias} [filters].
    *
    * <p>Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
    *
@@ -239,7 +242,8 @@ public final class Layers {
   }
 
   /**
-   * A convolution over images: {@code activation(conv(input, kernel) + bias)}.
+   * A convolution over images: {@code activation(conv(input, kernel) + bias)}. Its variables are {@code kernel}
+   * [filters, inputs / groups, height, width], as PyTorch has it, and {@code bias} [filters].
    *
    * <p>Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
    *
@@ -338,7 +342,8 @@ public final class Layers {
   }
 
   /**
-   * A fully connected layer: {@code activation(input @ kernel + bias)}.
+   * A fully connected layer: {@code activation(input @ kernel + bias)}. Its variables are {@code kernel} [inputs,
+   * units], the transpose of PyTorch's, and {@code bias} [units].
    *
    * <p>Input: [..., inputs]. Output: [..., units].
    *
@@ -352,7 +357,8 @@ public final class Layers {
   }
 
   /**
-   * A fully connected layer: {@code activation(input @ kernel + bias)}.
+   * A fully connected layer: {@code activation(input @ kernel + bias)}. Its variables are {@code kernel} [inputs,
+   * units], the transpose of PyTorch's, and {@code bias} [units].
    *
    * <p>Input: [..., inputs]. Output: [..., units].
    *
@@ -404,7 +410,7 @@ public final class Layers {
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
    * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
-   * for each use.
+   * for each use. Its variable is {@code counter}, which counts the runs that drop and is not trained.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -418,7 +424,7 @@ public final class Layers {
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
    * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
-   * for each use.
+   * for each use. Its variable is {@code counter}, which counts the runs that drop and is not trained.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -477,7 +483,7 @@ public final class Layers {
   }
 
   /**
-   * A vector for each index, from a table that is trained.
+   * A vector for each index, from a table that is trained: the variable {@code table} [count, size].
    *
    * <p>Input: Indices, i64 or i32, any shape. Output: The shape of the input, then {@code size}.
    *
@@ -491,7 +497,7 @@ public final class Layers {
   }
 
   /**
-   * A vector for each index, from a table that is trained.
+   * A vector for each index, from a table that is trained: the variable {@code table} [count, size].
    *
    * <p>Input: Indices, i64 or i32, any shape. Output: The shape of the input, then {@code size}.
    *
@@ -555,7 +561,8 @@ public final class Layers {
   }
 
   /**
-   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are {@code scale} and {@code
+   * bias}: [units] each.
    *
    * <p>Input: [..., units]. Output: The shape of the input.
    *
@@ -568,7 +575,8 @@ public final class Layers {
   }
 
   /**
-   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are {@code scale} and {@code
+   * bias}: [units] each.
    *
    * <p>Input: [..., units]. Output: The shape of the input.
    *

@@ -1043,7 +1043,8 @@ public final class Ops {
    * One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros. As
    * ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
    * With a {@code seed}, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and the stream
-   * the node's name. Use weft.RandomUniform for new numbers in every step.
+   * the node's name. For new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in Python
+   * and C++, {@code weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator Bernoulli. Element types: T1: f32, f16, f64, bf16, T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
    * u32, u64, bf16. Not differentiable: random numbers do not change gradually.
@@ -1059,7 +1060,8 @@ public final class Ops {
    * One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros. As
    * ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
    * With a {@code seed}, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and the stream
-   * the node's name. Use weft.RandomUniform for new numbers in every step.
+   * the node's name. For new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in Python
+   * and C++, {@code weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator Bernoulli. Element types: T1: f32, f16, f64, bf16, T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
    * u32, u64, bf16. Not differentiable: random numbers do not change gradually.
@@ -3212,7 +3214,9 @@ public final class Ops {
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
    * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
    * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. Use weft.Dropout to train with a new choice in every step.
+   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
+   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
+   * ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -3227,7 +3231,9 @@ public final class Ops {
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
    * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
    * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. Use weft.Dropout to train with a new choice in every step.
+   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
+   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
+   * ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -3246,7 +3252,9 @@ public final class Ops {
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
    * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
    * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. Use weft.Dropout to train with a new choice in every step.
+   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
+   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
+   * ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -3261,7 +3269,9 @@ public final class Ops {
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
    * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
    * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. Use weft.Dropout to train with a new choice in every step.
+   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
+   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
+   * ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -4225,7 +4235,8 @@ public final class Ops {
   }
 
   /**
-   * {@code alpha * A' * B' + beta * C}, where A' and B' are A and B or their transposes.
+   * {@code alpha * A' * B' + beta * C}, where A' and B' are A and B or their transposes. Of integers the fraction of the
+   * result is cut off.
    *
    * <p>Operator Gemm. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16.
    *
@@ -4238,7 +4249,8 @@ public final class Ops {
   }
 
   /**
-   * {@code alpha * A' * B' + beta * C}, where A' and B' are A and B or their transposes.
+   * {@code alpha * A' * B' + beta * C}, where A' and B' are A and B or their transposes. Of integers the fraction of the
+   * result is cut off.
    *
    * <p>Operator Gemm. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16.
    *
@@ -6928,8 +6940,9 @@ public final class Ops {
   /**
    * Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers in
    * every run: those of weft.RandomMultinomial with the counter 0. With a {@code seed}, the key is its 32 bits as f32
-   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial for
-   * new numbers in every step.
+   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. For new numbers in every step
+   * use weft.RandomMultinomial itself: {@code random_multinomial} in Python and C++, {@code randomMultinomial} in Java,
+   * {@code ops.RandomMultinomial} in Go.
    *
    * <p>Operator Multinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: random numbers do
    * not change gradually.
@@ -6944,8 +6957,9 @@ public final class Ops {
   /**
    * Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers in
    * every run: those of weft.RandomMultinomial with the counter 0. With a {@code seed}, the key is its 32 bits as f32
-   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial for
-   * new numbers in every step.
+   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. For new numbers in every step
+   * use weft.RandomMultinomial itself: {@code random_multinomial} in Python and C++, {@code randomMultinomial} in Java,
+   * {@code ops.RandomMultinomial} in Go.
    *
    * <p>Operator Multinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: random numbers do
    * not change gradually.
@@ -8339,8 +8353,9 @@ public final class Ops {
   /**
    * Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those of
    * weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as f32 and the stream
-   * "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in every
-   * step.
+   * "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every step use
+   * weft.RandomNormal itself: {@code weft_random_normal} in Python and C++, {@code weftRandomNormal} in Java, {@code
+   * ops.WeftRandomNormal} in Go.
    *
    * <p>Operator RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
    * gradually.
@@ -8355,8 +8370,9 @@ public final class Ops {
   /**
    * Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those of
    * weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as f32 and the stream
-   * "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in every
-   * step.
+   * "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every step use
+   * weft.RandomNormal itself: {@code weft_random_normal} in Python and C++, {@code weftRandomNormal} in Java, {@code
+   * ops.WeftRandomNormal} in Go.
    *
    * <p>Operator RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
    * gradually.
@@ -8434,8 +8450,9 @@ public final class Ops {
   /**
    * Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the same
    * numbers in every run: those of weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as
-   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for
-   * new numbers in every step.
+   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every
+   * step use weft.RandomNormal itself: {@code weft_random_normal} in Python and C++, {@code weftRandomNormal} in Java,
+   * {@code ops.WeftRandomNormal} in Go.
    *
    * <p>Operator RandomNormalLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
@@ -8450,8 +8467,9 @@ public final class Ops {
   /**
    * Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the same
    * numbers in every run: those of weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as
-   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for
-   * new numbers in every step.
+   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. For new numbers in every
+   * step use weft.RandomNormal itself: {@code weft_random_normal} in Python and C++, {@code weftRandomNormal} in Java,
+   * {@code ops.WeftRandomNormal} in Go.
    *
    * <p>Operator RandomNormalLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
@@ -8528,8 +8546,9 @@ public final class Ops {
   /**
    * Numbers from {@code low} up to but not including {@code high}, each equally likely. As ONNX has no state here, a
    * node gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a {@code seed}, the
-   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
-   * weft.RandomUniform for new numbers in every step.
+   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. For
+   * new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in Python and C++, {@code
+   * weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
    * gradually.
@@ -8544,8 +8563,9 @@ public final class Ops {
   /**
    * Numbers from {@code low} up to but not including {@code high}, each equally likely. As ONNX has no state here, a
    * node gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a {@code seed}, the
-   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
-   * weft.RandomUniform for new numbers in every step.
+   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. For
+   * new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in Python and C++, {@code
+   * weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
    * gradually.
@@ -8624,7 +8644,8 @@ public final class Ops {
    * Numbers from {@code low} up to but not including {@code high}, each equally likely, as many as another tensor has.
    * As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter
    * 0. With a {@code seed}, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
-   * stream the node's name. Use weft.RandomUniform for new numbers in every step.
+   * stream the node's name. For new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in
+   * Python and C++, {@code weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator RandomUniformLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
@@ -8640,7 +8661,8 @@ public final class Ops {
    * Numbers from {@code low} up to but not including {@code high}, each equally likely, as many as another tensor has.
    * As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter
    * 0. With a {@code seed}, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
-   * stream the node's name. Use weft.RandomUniform for new numbers in every step.
+   * stream the node's name. For new numbers in every step use weft.RandomUniform itself: {@code weft_random_uniform} in
+   * Python and C++, {@code weftRandomUniform} in Java, {@code ops.WeftRandomUniform} in Go.
    *
    * <p>Operator RandomUniformLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
