@@ -74,15 +74,17 @@ func TestInputsOfHostFunctionsAreReadOnly(t *testing.T) {
 		output := []weft.HostOutput{{DType: weft.F32, Shape: []any{2}}}
 		once := g.HostCall("test", []weft.Value{value}, output, "")[0]
 		twice := g.HostCall("test", []weft.Value{once}, output, "")[0]
-		out := must[[]*weft.Tensor](t)(s.Run(t.Context(), feeds, twice))[0]
-		// An input that was given back protects its memory, too.
-		if err := weft.Edit(out, spoil); !errors.Is(err, weft.FailedPrecondition) {
-			t.Errorf("got %v", err)
+		// A result is the caller's to write, also where the function gave back its input.
+		for range 2 {
+			out := must[[]*weft.Tensor](t)(s.Run(t.Context(), feeds, twice))[0]
+			wantData(t, must[[]float32](t)(weft.Data[float32](out)), 1, 2)
+			if err := weft.Edit(out, spoil); err != nil {
+				t.Error(err)
+			}
+			out.Close()
 		}
-		wantData(t, must[[]float32](t)(weft.Data[float32](out)), 1, 2)
-		out.Close()
 	}
-	if calls != 8 {
+	if calls != 16 {
 		t.Errorf("the function was called %d times", calls)
 	}
 }
