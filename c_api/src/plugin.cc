@@ -115,6 +115,17 @@ void give_attribute(const weft_plugin_node* node, int32_t i, weft_plugin_attribu
   give(node->attributes[static_cast<size_t>(i)].view, out);
 }
 
+class PluginRecording : public Recording {
+ public:
+  PluginRecording(const weft_plugin& plugin, void* recording) : plugin_(plugin), recording_(recording) {}
+  ~PluginRecording() override { plugin_.recording_free(recording_); }
+  void* recording() const { return recording_; }
+
+ private:
+  const weft_plugin& plugin_;
+  void* const recording_;
+};
+
 class PluginStream : public Stream {
  public:
   PluginStream(const weft_plugin& plugin, void* stream) : plugin_(plugin), stream_(stream) {}
@@ -132,6 +143,16 @@ class PluginStream : public Stream {
   Status wait(int32_t* step) override {
     *step = -1;
     return from_handle(plugin_.stream_wait(stream_, step));
+  }
+  bool can_record() const override { return plugin_.stream_record != nullptr; }
+  Status record() override { return from_handle(plugin_.stream_record(stream_)); }
+  Result<std::unique_ptr<Recording>> recorded() override {
+    void* recording = nullptr;
+    WEFT_CHECK(from_handle(plugin_.stream_recorded(stream_, &recording)));
+    return std::unique_ptr<Recording>(std::make_unique<PluginRecording>(plugin_, recording));
+  }
+  Status replay(Recording& recording) override {
+    return from_handle(plugin_.stream_replay(stream_, static_cast<PluginRecording&>(recording).recording()));
   }
   void* stream() const { return stream_; }
 
@@ -189,6 +210,16 @@ void run_plugin(const PluginState& s, const RunArgs& args) {
   *args.status = from_handle(s.run(s.state.get(), &run));
 }
 
+Status take_prepared(const char* name, const weft_plugin_prepared& made, PreparedKernel* prepared) {
+  if (made.run == nullptr) return internal_error("the kernel '", name, "' of a plug-in has no 'run'");
+  prepared->scratch_bytes = made.scratch_bytes;
+  prepared->cost_ns = made.cost_ns;
+  prepared->fuses = made.fuses != 0;
+  std::shared_ptr<void> state(made.state, made.drop != nullptr ? made.drop : drop_nothing);
+  prepared->use<&run_plugin>(PluginState{std::move(state), made.run});
+  return {};
+}
+
 class PluginKernel : public KernelSource {
  public:
   explicit PluginKernel(const weft_plugin_kernel& kernel) : kernel_(kernel) {}
@@ -202,17 +233,42 @@ class PluginKernel : public KernelSource {
     weft_plugin_prepared made{};
     made.struct_size = sizeof made;
     WEFT_CHECK(from_handle(kernel_.prepare(kernel_.user, &node, &made)));
-    if (made.run == nullptr) return internal_error("the kernel '", kernel_.name, "' of a plug-in has no 'run'");
-    prepared->scratch_bytes = made.scratch_bytes;
-    prepared->cost_ns = made.cost_ns;
-    std::shared_ptr<void> state(made.state, made.drop != nullptr ? made.drop : drop_nothing);
-    prepared->use<&run_plugin>(PluginState{std::move(state), made.run});
-    return {};
+    return take_prepared(kernel_.name, made, prepared);
   }
 
  private:
   const weft_plugin_kernel& kernel_;
 };
+
+Result<PreparedKernel> fuse(const weft_plugin& plugin, const FusedGroup& group) {
+  std::vector<weft_plugin_value> inputs;
+  for (const FusedGroup::Operand& input : group.inputs) {
+    inputs.push_back({sizeof(weft_plugin_value), 1, static_cast<int32_t>(input.dtype),
+                      static_cast<int32_t>(input.shape.size()), input.shape.data(), nullptr});
+  }
+  std::vector<weft_plugin_member> members;
+  for (const FusedGroup::Member& member : group.members) {
+    const auto& state = *static_cast<const PluginState*>(member.kernel.state.get());
+    members.push_back({sizeof(weft_plugin_member), state.state.get(), member.inputs.data(),
+                       static_cast<int32_t>(member.inputs.size()), static_cast<int32_t>(member.dtype)});
+  }
+  const weft_plugin_group told{sizeof(weft_plugin_group),
+                               static_cast<int32_t>(group.shape.size()),
+                               group.shape.data(),
+                               inputs.data(),
+                               static_cast<int32_t>(inputs.size()),
+                               members.data(),
+                               static_cast<int32_t>(members.size()),
+                               group.outputs.data(),
+                               static_cast<int32_t>(group.outputs.size())};
+  weft_plugin_prepared made{};
+  made.struct_size = sizeof made;
+  WEFT_CHECK(from_handle(plugin.fuse(&told, &made)));
+  PreparedKernel prepared;
+  prepared.name = "fused";
+  WEFT_CHECK(take_prepared("fused", made, &prepared));
+  return prepared;
+}
 
 }  // namespace
 
@@ -227,6 +283,9 @@ Status add_plugin(const weft_plugin& plugin) {
   for (int32_t k = 0; k < plugin.kernel_count; ++k) {
     const weft_plugin_kernel& kernel = plugin.kernels[k];
     kernels->add(kernel.op, kernel.name, std::make_shared<PluginKernel>(kernel));
+  }
+  if (plugin.fuse != nullptr) {
+    kernels->set_fuse([&plugin](FusedGroup group) { return fuse(plugin, group); });
   }
   std::vector<DeviceEntry> entries;
   for (int32_t i = 0; i < plugin.device_count; ++i) {

@@ -58,6 +58,14 @@ class Frame {
   Status walk_all(const ExecOptions& options);
   template <bool kWatched>
   Status walk_beside(const ExecOptions& options, const BranchGroup& group);
+  // Of a device: what can be recorded is put on the stream as it was recorded, once the frame has run with its addresses
+  // before.
+  template <bool kWatched>
+  Status walk_on_device(const ExecOptions& options);
+  struct Recorded;
+  Recorded* recorded_for_bound();
+  template <bool kWatched>
+  Status replay(const ExecOptions& options, size_t stretch, Recorded* recorded);
   // Nothing that was bound may be let go while the device still works on it.
   Status finish(Status status);
   Status failed(int32_t step, const Status& status) const;
@@ -66,6 +74,16 @@ class Frame {
   std::shared_ptr<Buffer> arena_, device_arena_;
   std::vector<void*> addresses_;
   std::unique_ptr<Stream> stream_;  // of the plan's device
+  // Of the addresses on the device that were bound in some runs.
+  struct Recorded {
+    std::vector<void*> bound;
+    int runs = 0;
+    std::vector<std::unique_ptr<Recording>> parts;  // by stretch of the plan
+  };
+  std::vector<Recorded> recorded_;   // the last used first
+  std::vector<void*> bound_;         // now
+  std::vector<int32_t> bound_at_;    // among the addresses
+  bool records_ = false;
   struct Ended {
     Status status;
     int32_t step = 0;  // that failed

@@ -24,6 +24,13 @@ Result<std::unique_ptr<Frame>> Frame::make(std::shared_ptr<const Plan> plan) {
   char* device_arena = static_cast<char*>(frame->device_arena_->data());
   for (int32_t i : p.in_device_arena) frame->addresses_[i] = device_arena + p.offsets[i];
   WEFT_TRY(frame->stream_, p.device->make_stream());
+  frame->records_ = frame->stream_->can_record() && !p.stretches.empty();
+  for (const std::vector<Binding>* bindings : {&p.inputs, &p.outputs}) {
+    for (const Binding& binding : *bindings) {
+      if (binding.on_device && !binding.args.empty()) frame->bound_at_.push_back(binding.args[0]);
+    }
+  }
+  frame->bound_.resize(frame->bound_at_.size());
   return frame;
 }
 
@@ -87,6 +94,10 @@ int32_t Frame::walk(const ExecOptions& options, int32_t at, int32_t end, Status*
       return at;
     }
     if (kWatched && options.trace != nullptr) {
+      // What a device takes for the step, not what putting it on the stream takes.
+      int32_t failed_step = at;
+      if (stream_ != nullptr) *status = stream_->wait(&failed_step);
+      if (!status->ok()) return failed_step >= 0 ? failed_step : at;
       options.trace->add(plan_->infos[at], begin, monotonic_ns());
     }
   }
@@ -95,6 +106,7 @@ int32_t Frame::walk(const ExecOptions& options, int32_t at, int32_t end, Status*
 
 template <bool kWatched>
 Status Frame::walk_all(const ExecOptions& options) {
+  if (records_ && options.trace == nullptr) return walk_on_device<kWatched>(options);
   Status status;
   int32_t at = 0;
   if (!plan_->groups.empty()) {
@@ -114,6 +126,70 @@ Status Frame::walk_all(const ExecOptions& options) {
     return failed(ended, status);
   // A kernel that was told to stop left its output half done.
   return kWatched && options.stop != nullptr ? options.stop->check() : Status();
+}
+
+namespace {
+
+// Runs with the same addresses before what they do is recorded: kernels make choices when they first run, and many a plan
+// runs but once. The variables of a training step lie in two places by turns.
+constexpr int kRunsBefore = 2;
+constexpr size_t kMostRecorded = 4;
+
+}  // namespace
+
+Frame::Recorded* Frame::recorded_for_bound() {
+  for (size_t i = 0; i < bound_at_.size(); ++i) bound_[i] = addresses_[bound_at_[i]];
+  auto at = std::find_if(recorded_.begin(), recorded_.end(), [this](const Recorded& r) { return r.bound == bound_; });
+  if (at == recorded_.end()) {
+    if (recorded_.size() == kMostRecorded) recorded_.pop_back();
+    recorded_.insert(recorded_.begin(), Recorded{bound_, 0, {}});
+    recorded_[0].parts.resize(plan_->stretches.size());
+  } else if (at != recorded_.begin()) {
+    std::rotate(recorded_.begin(), at, at + 1);
+  }
+  return ++recorded_[0].runs > kRunsBefore ? &recorded_[0] : nullptr;
+}
+
+template <bool kWatched>
+Status Frame::replay(const ExecOptions& options, size_t stretch, Recorded* recorded) {
+  std::unique_ptr<Recording>& part = recorded->parts[stretch];
+  if (part == nullptr) {
+    const auto [begin, end] = plan_->stretches[stretch];
+    Status status = stream_->record();
+    if (!status.ok()) return failed(begin, status);
+    (void)walk<false>(options, begin, end, &status);
+    Result<std::unique_ptr<Recording>> made = stream_->recorded();
+    if (!status.ok() || !made.ok()) {
+      // Something in it cannot be recorded: it is done step by step, now and later.
+      records_ = false;
+      status = {};
+      const int32_t ended = walk<kWatched>(options, begin, end, &status);
+      return status.ok() ? status : failed(ended, status);
+    }
+    part = std::move(*made);
+  }
+  if (kWatched && stops(options)) return options.stop->check();
+  return stream_->replay(*part);
+}
+
+template <bool kWatched>
+Status Frame::walk_on_device(const ExecOptions& options) {
+  Recorded* recorded = recorded_for_bound();
+  Status status;
+  int32_t at = 0;
+  const auto walk_to = [&](int32_t end) {
+    const int32_t ended = walk<kWatched>(options, at, end, &status);
+    if (!status.ok()) return failed(ended, status);
+    at = end;
+    return kWatched && options.stop != nullptr ? options.stop->check() : Status();
+  };
+  for (size_t stretch = 0; recorded != nullptr && stretch < plan_->stretches.size(); ++stretch) {
+    const auto [begin, end] = plan_->stretches[stretch];
+    WEFT_CHECK(walk_to(begin));
+    WEFT_CHECK(replay<kWatched>(options, stretch, recorded));
+    at = end;
+  }
+  return walk_to(static_cast<int32_t>(plan_->steps.size()));
 }
 
 // Every branch is walked to its end or to its own error, so that the first error in the order of the steps is found whoever

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/kernel/kernel.h"
@@ -16,7 +17,7 @@ struct FusedGroup {
     Shape shape;  // of an input: broadcasts to that of the group
   };
   struct Member {
-    PreparedKernel kernel;        // with `run_span`
+    PreparedKernel kernel;        // elementwise
     std::vector<int32_t> inputs;  // -1 for one that is left out
     DType dtype;                  // of what it makes, in the shape of the group
   };
@@ -39,6 +40,6 @@ struct FusedGroup {
 // Most operands of a group, and most inputs of a member.
 constexpr int kMostFusedOperands = 128;
 
-using FuseFn = PreparedKernel (*)(FusedGroup group);
+using FuseFn = std::function<Result<PreparedKernel>(FusedGroup group)>;
 
 }  // namespace weft

@@ -67,6 +67,9 @@ struct PreparedKernel {
   RunFn run = nullptr;
   RunTensorsFn run_tensors = nullptr;
   RunSpanFn run_span = nullptr;  // beside `run`, of the same state
+  // Elementwise, and may become a member of the groups that its device makes.
+  bool fuses = false;
+  bool elementwise() const { return fuses || run_span != nullptr; }
   // `run` calls args.finished() for every element of its one output, once, in stretches of kLeastStretch or more where
   // there are so many, so that the elementwise nodes behind it can go over them while they are in the cache.
   bool finishes = false;

@@ -25,9 +25,9 @@ class KernelRegistry {
   Status prepare(std::string_view op, const KernelContext& context, bool reference, PreparedKernel* prepared) const;
 
   // How the device runs a group of elementwise nodes as one kernel.
-  void set_fuse(FuseFn fn) { fuse_ = fn; }
+  void set_fuse(FuseFn fn) { fuse_ = std::move(fn); }
   bool can_fuse() const { return fuse_ != nullptr; }
-  PreparedKernel fuse(FusedGroup group) const { return fuse_(std::move(group)); }
+  Result<PreparedKernel> fuse(FusedGroup group) const { return fuse_(std::move(group)); }
 
  private:
   struct Entry {
@@ -44,7 +44,7 @@ class KernelRegistry {
   };
   const std::vector<Entry>* find(std::string_view op) const;
 
-  FuseFn fuse_ = nullptr;
+  FuseFn fuse_;
   std::map<std::string, std::vector<Entry>, std::less<>> kernels_;
 };
 

@@ -27,9 +27,8 @@ class Builder {
     WEFT_CHECK(sort_nodes());
     WEFT_CHECK(check_progress());
     choose_flat_outputs();
-    if (options_.rewrite.fuse_elementwise && !options_.reference_kernels && kernels_.can_fuse()) {
-      fuse_drafts(graph_, kernels_, flat_.ids, drafts_);
-    }
+    WEFT_CHECK(fuse(kernels_, Side::kHost));
+    if (options_.device != nullptr) WEFT_CHECK(fuse(*options_.device_kernels, Side::kDevice));
     Placement placement(graph_, program_.inputs, input_sides_);
     placement.run(flat_, drafts_);
     // Steps of a device are put on its stream in one order.
@@ -99,6 +98,11 @@ class Builder {
     context.set_weight_dtype(options_.weight_dtype);
     return kernels.prepare(node.op->full_name(), context, options_.reference_kernels, kernel)
         .at(node.name, node.op->full_name(), node.origin);
+  }
+
+  Status fuse(const KernelRegistry& kernels, Side side) {
+    if (!options_.rewrite.fuse_elementwise || options_.reference_kernels || !kernels.can_fuse()) return {};
+    return fuse_drafts(graph_, kernels, side, flat_.ids, drafts_);
   }
 
   static bool executed_by_executor(const Node& node) {

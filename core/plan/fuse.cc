@@ -119,7 +119,7 @@ class Fusing {
     if (set.producer != kNone) producer_ = &drafts[set.producer];
   }
 
-  Draft run(const KernelRegistry& kernels, const std::vector<bool>& leaves) {
+  Result<Draft> run(const KernelRegistry& kernels, Side side, const std::vector<bool>& leaves) {
     number_operands();
     if (producer_ != nullptr) fused_.op = producer_->op;
     for (size_t m = 0; m < set_.size(); ++m) add_member(static_cast<int32_t>(m), leaves);
@@ -130,7 +130,8 @@ class Fusing {
       find_places();
     }
     fused_.fused = true;
-    fused_.kernel = kernels.fuse(std::move(group_));
+    fused_.reads = fused_.writes = side;
+    WEFT_TRY(fused_.kernel, kernels.fuse(std::move(group_)));
     return std::move(fused_);
   }
 
@@ -219,15 +220,15 @@ std::vector<FusionSet> find_fusions(const std::vector<FusionStep>& steps, int mo
   return Finder(steps, most_operands).run();
 }
 
-void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::vector<ValueId>& handed_on,
-                 std::vector<Draft>& drafts) {
+Status fuse_drafts(const Graph& graph, const KernelRegistry& kernels, Side side, const std::vector<ValueId>& handed_on,
+                   std::vector<Draft>& drafts) {
   std::vector<int32_t> maker(graph.value_count(), kNone);  // the draft that makes a value
   std::vector<FusionStep> steps(drafts.size());
   for (size_t s = 0; s < drafts.size(); ++s) {
     const Draft& draft = drafts[s];
     FusionStep& step = steps[s];
-    if (draft.outputs.size() == 1) {
-      step.elementwise = draft.kernel.run_span != nullptr;
+    if (draft.outputs.size() == 1 && draft.writes == side) {
+      step.elementwise = draft.kernel.elementwise();
       step.finishes = draft.kernel.finishes;
       if (step.elementwise || step.finishes) step.shape = to_shape(graph.type(draft.outputs[0]).dims);
     }
@@ -235,7 +236,7 @@ void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::v
     for (ValueId id : draft.outputs) maker[id] = static_cast<int32_t>(s);
   }
   const std::vector<FusionSet> sets = find_fusions(steps, kMostFusedOperands);
-  if (sets.empty()) return;
+  if (sets.empty()) return {};
   std::vector<int32_t> set_of(drafts.size(), kNone);
   for (size_t i = 0; i < sets.size(); ++i) {
     for (int32_t s : sets[i].steps) set_of[s] = static_cast<int32_t>(i);
@@ -255,10 +256,12 @@ void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::v
     if (set_of[s] == kNone) {
       kept.push_back(std::move(drafts[s]));
     } else if (sets[set_of[s]].steps.back() == static_cast<int32_t>(s)) {
-      kept.push_back(Fusing(graph, drafts, sets[set_of[s]]).run(kernels, leaves));
+      WEFT_TRY(Draft fused, Fusing(graph, drafts, sets[set_of[s]]).run(kernels, side, leaves));
+      kept.push_back(std::move(fused));
     }
   }
   drafts = std::move(kept);
+  return {};
 }
 
 }  // namespace weft

@@ -28,8 +28,9 @@ struct FusionSet {
 // elementwise steps together.
 std::vector<FusionSet> find_fusions(const std::vector<FusionStep>& steps, int most_operands);
 
-// Puts one step in place of each such set. `handed_on` are values that must be there afterwards, whoever needs them.
-void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::vector<ValueId>& handed_on,
-                 std::vector<Draft>& drafts);
+// Puts one step in place of each such set of steps on one side, whose kernels `kernels` are. `handed_on` are values that must
+// be there afterwards, whoever needs them.
+Status fuse_drafts(const Graph& graph, const KernelRegistry& kernels, Side side, const std::vector<ValueId>& handed_on,
+                   std::vector<Draft>& drafts);
 
 }  // namespace weft

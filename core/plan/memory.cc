@@ -338,6 +338,7 @@ class Layout {
       step.out = address_count();
       for (ValueId id : draft.outputs) add_address(id, draft.writes);
       if (draft.copy_to != kNone) add_bound(plan_->outputs[draft.copy_to]);
+      if (!draft.waits && draft.reads == Side::kDevice && draft.writes == Side::kDevice) add_to_stretch(static_cast<int32_t>(s));
       step.scratch = address_count();
       const Arena& arena = arenas_[static_cast<size_t>(draft.writes)];
       add_offset(draft.writes, arena.packing.offsets[arena.first_scratch + s]);
@@ -351,6 +352,14 @@ class Layout {
       plan_->infos.push_back(std::move(info));
       plan_->kernels.push_back(std::move(draft.kernel));
     }
+  }
+
+  void add_to_stretch(int32_t step) {
+    auto& stretches = plan_->stretches;
+    if (stretches.empty() || stretches.back().second != step)
+      stretches.emplace_back(step, step + 1);
+    else
+      ++stretches.back().second;
   }
 
   int32_t address_count() const { return static_cast<int32_t>(plan_->fixed.size()); }

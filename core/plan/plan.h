@@ -84,6 +84,8 @@ struct Plan {
   std::shared_ptr<Device> device;
   std::vector<int32_t> in_device_arena;  // the addresses whose offset is one in the device's arena
   int64_t device_arena_bytes = 0;
+  // Steps in a row, begin and end, that put work of the device on the stream and nothing else: what can be recorded.
+  std::vector<std::pair<int32_t, int32_t>> stretches;
   std::vector<Binding> inputs;   // by program input; no `args` if the flat part does not read it
   std::vector<Binding> outputs;  // by flat output
 

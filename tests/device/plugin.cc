@@ -114,16 +114,41 @@ weft_status* run_kernel(const void* state, const weft_plugin_run* run) {
   return given(status);
 }
 
+void give(std::unique_ptr<PreparedKernel> kernel, weft_plugin_prepared* out) {
+  out->scratch_bytes = kernel->scratch_bytes;
+  out->cost_ns = kernel->cost_ns;
+  out->fuses = kernel->fuses ? 1 : 0;
+  out->run = run_kernel;
+  out->drop = [](void* state) { delete static_cast<PreparedKernel*>(state); };
+  out->state = kernel.release();
+}
+
 weft_status* prepare(const void* user, const weft_plugin_node* node, weft_plugin_prepared* out) {
   auto kernel = std::make_unique<PreparedKernel>();
   const ReadNode read(node);
   Status status = plugin().devices[0].kernels->prepare(op_of(user), read.context(), false, kernel.get());
   if (!status.ok()) return given(status);
-  out->scratch_bytes = kernel->scratch_bytes;
-  out->cost_ns = kernel->cost_ns;
-  out->run = run_kernel;
-  out->drop = [](void* state) { delete static_cast<PreparedKernel*>(state); };
-  out->state = kernel.release();
+  give(std::move(kernel), out);
+  return nullptr;
+}
+
+weft_status* fuse(const weft_plugin_group* told, weft_plugin_prepared* out) {
+  FusedGroup group;
+  group.shape.assign(told->dims, told->dims + told->rank);
+  for (int32_t i = 0; i < told->input_count; ++i) {
+    const weft_plugin_value& input = told->inputs[i];
+    group.inputs.push_back({static_cast<DType>(input.dtype), Shape(input.dims, input.dims + input.rank)});
+  }
+  for (int32_t m = 0; m < told->member_count; ++m) {
+    const weft_plugin_member& member = told->members[m];
+    group.members.push_back({*static_cast<const PreparedKernel*>(member.state),
+                             {member.inputs, member.inputs + member.input_count},
+                             static_cast<DType>(member.dtype)});
+  }
+  group.outputs.assign(told->outputs, told->outputs + told->output_count);
+  Result<PreparedKernel> kernel = plugin().devices[0].kernels->fuse(std::move(group));
+  if (!kernel.ok()) return given(kernel.status());
+  give(std::make_unique<PreparedKernel>(std::move(*kernel)), out);
   return nullptr;
 }
 
@@ -157,6 +182,16 @@ weft_status* stream_copy(void* stream, void* to, const void* from, int64_t bytes
     default: return given(stream_of(stream).copy(to, from, bytes, step));
   }
 }
+weft_status* stream_record(void* stream) { return given(stream_of(stream).record()); }
+weft_status* stream_recorded(void* stream, void** out_recording) {
+  Result<std::unique_ptr<Recording>> made = stream_of(stream).recorded();
+  if (made.ok()) *out_recording = made->release();
+  return given(made.status());
+}
+weft_status* stream_replay(void* stream, void* recording) {
+  return given(stream_of(stream).replay(*static_cast<Recording*>(recording)));
+}
+void recording_free(void* recording) { delete static_cast<Recording*>(recording); }
 weft_status* stream_wait(void* stream, int32_t* out_step) { return given(stream_of(stream).wait(out_step)); }
 
 TestPlugin& plugin() {
@@ -179,6 +214,11 @@ TestPlugin& plugin() {
     p->table.stream_close = stream_close;
     p->table.stream_copy = stream_copy;
     p->table.stream_wait = stream_wait;
+    p->table.fuse = fuse;
+    p->table.stream_record = stream_record;
+    p->table.stream_recorded = stream_recorded;
+    p->table.stream_replay = stream_replay;
+    p->table.recording_free = recording_free;
     return p;
   }();
   return *made;

@@ -18,6 +18,7 @@ namespace {
 
 struct Counters {
   std::atomic<int64_t> copies_in{0}, copies_out{0}, copies_within{0}, kernels{0}, waits{0}, bytes_held{0};
+  std::atomic<int64_t> fused{0}, recordings{0}, replays{0};
   std::atomic<bool> fail_allocation{false};
 };
 Counters counters;
@@ -90,6 +91,15 @@ Status not_ours(const char* what) {
   return internal_error(what, " was given an address that is none of the test device");
 }
 
+struct Work {
+  int32_t step;
+  std::function<Status()> run;
+};
+
+struct TestRecording : Recording {
+  std::vector<Work> work;
+};
+
 class TestStream : public Stream {
  public:
   TestStream(TestMemory& memory, bool late) : memory_(memory), late_(late) {}
@@ -100,10 +110,12 @@ class TestStream : public Stream {
 
   Status copy_in(void* to, const void* from, int64_t bytes, int32_t step) override {
     ++counters.copies_in;
+    if (recording_ != nullptr) return internal_error("a copy from the process's memory is being recorded");
     return put_copy(memory_.own(to), from, bytes, step);
   }
   Status copy_out(void* to, const void* from, int64_t bytes, int32_t step) override {
     ++counters.copies_out;
+    if (recording_ != nullptr) return internal_error("a copy to the process's memory is being recorded");
     return put_copy(to, memory_.own(from), bytes, step);
   }
   Status copy(void* to, const void* from, int64_t bytes, int32_t step) override {
@@ -112,6 +124,7 @@ class TestStream : public Stream {
   }
   Status wait(int32_t* step) override {
     ++counters.waits;
+    if (recording_ != nullptr) return internal_error("a stream is waited for that is being recorded");
     for (Work& work : queue_) carry_out(work);
     queue_.clear();
     *step = failed_step_;
@@ -119,8 +132,27 @@ class TestStream : public Stream {
     return std::exchange(error_, Status());
   }
 
+  bool can_record() const override { return true; }
+  Status record() override {
+    recording_ = std::make_unique<TestRecording>();
+    return {};
+  }
+  Result<std::unique_ptr<Recording>> recorded() override {
+    ++counters.recordings;
+    return std::unique_ptr<Recording>(std::move(recording_));
+  }
+  Status replay(Recording& recording) override {
+    ++counters.replays;
+    for (const Work& work : static_cast<TestRecording&>(recording).work) put(work.step, work.run);
+    return {};
+  }
+
   void* own(const void* address) { return memory_.own(address); }
   void put(int32_t step, std::function<Status()> work) {
+    if (recording_ != nullptr) {
+      recording_->work.push_back({step, std::move(work)});
+      return;
+    }
     queue_.push_back({step, std::move(work)});
     if (late_) return;
     carry_out(queue_.back());
@@ -128,11 +160,6 @@ class TestStream : public Stream {
   }
 
  private:
-  struct Work {
-    int32_t step;
-    std::function<Status()> run;
-  };
-
   Status put_copy(void* to, const void* from, int64_t bytes, int32_t step) {
     if (to == nullptr || from == nullptr) return not_ours("a copy");
     put(step, [=] {
@@ -152,6 +179,7 @@ class TestStream : public Stream {
   TestMemory& memory_;
   const bool late_;
   std::vector<Work> queue_;
+  std::unique_ptr<TestRecording> recording_;
   Status error_;
   int32_t failed_step_ = -1;
 };
@@ -237,6 +265,7 @@ class TestKernels : public KernelSource {
     prepared->scratch_bytes = state.kernel.scratch_bytes;
     prepared->unused_inputs = state.kernel.unused_inputs;
     prepared->cost_ns = state.kernel.cost_ns;
+    prepared->fuses = state.kernel.run_span != nullptr;
     prepared->use<&run_test_kernel>(std::move(state));
     return {};
   }
@@ -245,6 +274,23 @@ class TestKernels : public KernelSource {
   const std::string op_;
 };
 
+Result<PreparedKernel> fuse_test_kernels(FusedGroup group) {
+  ++counters.fused;
+  TestKernel state;
+  state.inputs = group.inputs.size();
+  state.outputs = group.outputs.size();
+  for (FusedGroup::Member& member : group.members) {
+    member.kernel = PreparedKernel(static_cast<const TestKernel*>(member.kernel.state.get())->kernel);
+  }
+  WEFT_TRY(state.kernel, cpu_kernels().fuse(std::move(group)));
+  PreparedKernel prepared;
+  prepared.name = "test";
+  prepared.scratch_bytes = state.kernel.scratch_bytes;
+  prepared.cost_ns = state.kernel.cost_ns;
+  prepared.use<&run_test_kernel>(std::move(state));
+  return prepared;
+}
+
 }  // namespace
 
 DeviceEntry make_test_device(const std::string& name, bool late, const HasKernels& has) {
@@ -252,6 +298,7 @@ DeviceEntry make_test_device(const std::string& name, bool late, const HasKernel
   for (const std::string& op : cpu_kernels().ops()) {
     if (has(op)) kernels->add(op, "test", std::make_shared<TestKernels>(op));
   }
+  kernels->set_fuse(&fuse_test_kernels);
   return {std::make_shared<TestDevice>(name, late), std::move(kernels)};
 }
 
@@ -275,7 +322,8 @@ std::vector<std::string> test_devices() { return {"test:early", "test:late", "te
 
 TestDeviceCounts test_device_counts() {
   return {counters.copies_in, counters.copies_out, counters.copies_within,
-          counters.kernels,   counters.waits,      counters.bytes_held};
+          counters.kernels,   counters.waits,      counters.bytes_held,
+          counters.fused,     counters.recordings, counters.replays};
 }
 
 void fail_next_allocation() { counters.fail_allocation = true; }

@@ -27,6 +27,7 @@ struct TestDeviceCounts {
   int64_t copies_in = 0, copies_out = 0, copies_within = 0;
   int64_t kernels = 0, waits = 0;
   int64_t bytes_held = 0;
+  int64_t fused = 0, recordings = 0, replays = 0;
 };
 TestDeviceCounts test_device_counts();
 // Their next allocation fails.

@@ -82,7 +82,33 @@ typedef struct weft_plugin_prepared {
   weft_status* (*run)(const void* state, const weft_plugin_run* args); /**< Puts the work on the stream and returns. */
   int64_t scratch_bytes;                                               /**< Memory of the device for each run; 0. */
   double cost_ns;                                                      /**< A guess of how long one run takes; 0. */
+  int32_t fuses; /**< 1: it works on one element of each input at a time, broadcast to the output, and may become a
+                    member of a group that weft_plugin.fuse makes one kernel of; 0. */
 } weft_plugin_prepared;
+
+/** One of a group of elementwise kernels. */
+typedef struct weft_plugin_member {
+  size_t struct_size;    /**< Of the library. */
+  const void* state;     /**< That of its prepared kernel, which lives as long as the call. */
+  const int32_t* inputs; /**< Operands of the group, -1 for one that is left out. */
+  int32_t input_count;   /**< How many there are. */
+  int32_t dtype;         /**< Of what it makes, in the shape of the group. */
+} weft_plugin_member;
+
+/** Elementwise kernels that feed one another. Operands are numbered: first the inputs of the group, then what each member
+ * makes. */
+typedef struct weft_plugin_group {
+  size_t struct_size;                 /**< Of the library. */
+  int32_t rank;                       /**< Of the shape of the group. */
+  const int64_t* dims;                /**< That many sizes. */
+  const weft_plugin_value* inputs;    /**< Each broadcasts to the shape of the group. */
+  int32_t input_count;                /**< How many there are: the inputs of the kernel. */
+  const weft_plugin_member* members;  /**< Each after those that it needs. */
+  int32_t member_count;               /**< How many there are. */
+  const int32_t* outputs;             /**< Operands that leave the group: the outputs of the kernel, each of which may lie where
+                                         an input of its shape and size does. */
+  int32_t output_count;               /**< How many there are. */
+} weft_plugin_group;
 
 /** A kernel of an operator. The first of an operator that accepts a node runs it; where none does, the CPU does. */
 typedef struct weft_plugin_kernel {
@@ -129,6 +155,18 @@ typedef struct weft_plugin {
   /** Waits until all work on the stream is done. Returns the first error of that work, with its step in `out_step`, or -1
    * there if the device cannot tell; the stream can then be used again, unless the device is lost. */
   weft_status* (*stream_wait)(void* stream, int32_t* out_step);
+
+  /** Makes one kernel of a group; `out` has the library's struct_size and zeros. NULL: the plug-in makes none. */
+  weft_status* (*fuse)(const weft_plugin_group* group, weft_plugin_prepared* out);
+  /** From now on the work that kernels and copies within the device put on the stream is written down instead of done. NULL,
+   * as the three that follow: streams cannot do that. */
+  weft_status* (*stream_record)(void* stream);
+  /** Ends that, and gives what was written down. */
+  weft_status* (*stream_recorded)(void* stream, void** out_recording);
+  /** Puts what was written down on its stream, any number of times. */
+  weft_status* (*stream_replay)(void* stream, void* recording);
+  /** Lets it go; nothing of it is under way. */
+  void (*recording_free)(void* recording);
 } weft_plugin;
 
 /** The type of weft_plugin_open, which a plug-in exports. */

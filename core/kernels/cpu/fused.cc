@@ -317,7 +317,7 @@ int64_t assign_tiles(const std::vector<Piece>& pieces, const std::vector<Spread>
   return tiles;
 }
 
-PreparedKernel fuse(FusedGroup group) {
+Result<PreparedKernel> fuse(FusedGroup group) {
   State state;
   state.count = 1;
   for (int64_t dim : group.shape) state.count *= dim;

@@ -1,4 +1,5 @@
 // Sessions on a device: what moves and what stays, errors that come later, memory.
+#include <cmath>
 #include <thread>
 
 #include "core/runtime/checkpoint.h"
@@ -36,6 +37,8 @@ struct Counter : TestModel {
   Expr next = make(scope, "weft.Assign", {w, w + x});
 };
 
+Expr reshape_row(Expr x) { return make(x.scope(), "Reshape", {x, constant(x.scope(), Tensor::vector<int64_t>({1, 1}))}); }
+
 TEST(Device, VariablesStayThere) {
   for (const std::string& device : test_devices()) {
     Counter m;
@@ -71,6 +74,31 @@ TEST(Device, APreparedCallIsTheSame) {
     *fed.as<double>() = 5;
     ASSERT_TRUE(call->run({}).ok());
     EXPECT_EQ(*bound.as<double>(), 18) << device;
+  }
+}
+
+// The variable lies in two places by turns: a recording for each, made in the third run with it.
+TEST(Device, WhatRunsOftenIsRecorded) {
+  for (const std::string& device : test_devices()) {
+    Counter m;
+    Expr y = make(m.scope, "Exp", {make(m.scope, "MatMul", {reshape_row(m.next * 2.0), reshape_row(m.x)})});
+    std::shared_ptr<Session> session = session_on(device, m);
+    std::shared_ptr<Prepared> call = *session->prepare({{m.x.id()}, {m.next.id(), y.id()}, {}});
+    Tensor fed = Tensor::scalar<double>(0);
+    ASSERT_TRUE(call->bind_input(0, fed).ok());
+    const TestDeviceCounts before = test_device_counts();
+    double w = 10;
+    for (int run = 1; run <= 10; ++run) {
+      *fed.as<double>() = 0.01 * run;
+      w += 0.01 * run;
+      ASSERT_TRUE(call->run({}).ok());
+      EXPECT_EQ(*call->output(0)->as<double>(), w) << device << " " << run;
+      EXPECT_NEAR(*call->output(1)->as<double>(), std::exp(w * 2.0 * 0.01 * run), 1e-12) << device << " " << run;
+    }
+    const TestDeviceCounts after = test_device_counts();
+    if (device == "test:partial") continue;
+    EXPECT_GE(after.recordings - before.recordings, 2) << device;
+    EXPECT_EQ(after.replays - before.replays, 3 * (after.recordings - before.recordings)) << device;
   }
 }
 

@@ -1,0 +1,35 @@
+// Groups of elementwise operators that run as one kernel, written for them: each element goes through all of them in
+// registers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plugins/cuda/host.h"
+
+namespace weft::cuda {
+
+// Operands are numbered: first the inputs of the group, then what each member makes.
+struct Group {
+  struct Input {
+    int32_t dtype;
+    Shape shape;  // broadcasts to that of the group
+  };
+  struct Member {
+    Expression expression;
+    std::vector<int32_t> inputs;  // -1 for one that is left out
+    int32_t dtype;
+  };
+  Shape shape;
+  std::vector<Input> inputs;
+  std::vector<Member> members;   // each after those that it needs
+  std::vector<int32_t> outputs;  // what leaves the group, in the order of the kernel's outputs
+};
+
+Prepared prepare_group(const Group& group);
+
+// Whether elements of the type can go through a group.
+bool in_registers(int32_t dtype);
+
+}  // namespace weft::cuda
