@@ -35,6 +35,7 @@ type SessionOptions struct {
 	WeightDType      string   // of large constant matrices that others are multiplied by: "" or "f32", or "bf16", read in half the time
 	Share            *Session // a session whose variables this one uses too
 	Device           string   // one of Devices, which runs what it has kernels for; "": the CPU
+	DeviceOnly       bool     // whether an operator that the device has no kernel for is Unimplemented, not run on the CPU
 	WeightCache      string   // a folder that keeps weights as kernels read them, for the next session or process; "": none
 }
 
@@ -52,7 +53,7 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
 		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
 		add("disable_pass", choice.DisablePass).text("weight_dtype", choice.WeightDType).text("device", choice.Device).
-		text("weight_cache", choice.WeightCache)
+		flag("device_only", choice.DeviceOnly).text("weight_cache", choice.WeightCache)
 	defer opts.free()
 	if opts.err != nil {
 		return nil, opts.err
@@ -243,8 +244,8 @@ func (s *Session) Initialise() error {
 // "instruction_set" (of its kernels), "device", "weight_cache" ("found" and "made": how many packed weights its folder had
 // and lacked), and "calls", an entry for each set of fed and fetched values that it keeps
 // plans for, with "feeds", "fetches" and "assigns" (names) and "plans", the last used first, one for each signature of
-// inputs that was seen: "inputs" (fed values, then variables that are read), "kernels" (how many steps run each),
-// "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes",
+// inputs that was seen: "inputs" (fed values, then variables that are read), "kernels" (how many steps run each), "on_cpu" (those that a
+// device leaves to the CPU), "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes",
 // "idle_arenas" (kept for the next runs) and "branch_groups" (stretches whose branches run side by side).
 func (s *Session) Describe() ([]byte, error) {
 	var out *C.weft_bytes

@@ -103,6 +103,7 @@ constexpr Key kKeys[] = {
     {"session", "reference_kernels", 'i'},
     {"session", "weight_dtype", 's'},
     {"session", "device", 's'},
+    {"session", "device_only", 'i'},
     {"session", "weight_cache", 's'},
     {"session", "disable_pass", 'l'},
     {"run", "timeout_ms", 'i'},

@@ -30,6 +30,7 @@ Status session_options(const weft_options* options, SessionOptions* out) {
   out->reference_kernels = options->int_or("reference_kernels", 0) != 0;
   out->weight_dtype = options->string_or("weight_dtype", "f32");
   out->device = options->string_or("device", "");
+  out->device_only = options->int_or("device_only", 0) != 0;
   out->weight_cache = options->string_or("weight_cache", "");
   auto disabled = options->lists.find("disable_pass");
   if (disabled != options->lists.end()) out->disabled_passes = disabled->second;

@@ -51,8 +51,13 @@ struct Executable::Entry {
     idle.push_back(std::move(frame));
   }
   void count_into(PlanSummary* summary) {
-    for (const StepInfo& step : plan->infos) ++summary->kernels[cat(step.op, ": ", step.kernel)];
-    for (const TensorStep& step : plan->tensor_steps) ++summary->kernels[cat(step.info.op, ": ", step.info.kernel)];
+    const auto count = [summary](const StepInfo& step) {
+      const std::string name = cat(step.op, ": ", step.kernel);
+      ++summary->kernels[name];
+      if (step.on_cpu) ++summary->on_cpu[name];
+    };
+    for (const StepInfo& step : plan->infos) count(step);
+    for (const TensorStep& step : plan->tensor_steps) count(step.info);
     for (const Tensor& constant : plan->constants) summary->constant_bytes += constant.bytes();
     summary->arena_bytes += plan->arena_bytes;
     summary->device_arena_bytes += plan->device_arena_bytes;

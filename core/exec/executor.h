@@ -25,6 +25,7 @@ class Trace {
     std::string name, op, kernel;
     int64_t begin_ns, end_ns;
     int thread;
+    bool on_cpu;
   };
   mutable std::mutex mutex_;
   std::vector<Item> items_;
@@ -80,9 +81,9 @@ class Frame {
     int runs = 0;
     std::vector<std::unique_ptr<Recording>> parts;  // by stretch of the plan
   };
-  std::vector<Recorded> recorded_;   // the last used first
-  std::vector<void*> bound_;         // now
-  std::vector<int32_t> bound_at_;    // among the addresses
+  std::vector<Recorded> recorded_;  // the last used first
+  std::vector<void*> bound_;        // now
+  std::vector<int32_t> bound_at_;   // among the addresses
   bool records_ = false;
   struct Ended {
     Status status;
@@ -98,6 +99,7 @@ Status check_type(const Tensor& value, const ValueType& type, std::string_view w
 struct PlanSummary {
   std::vector<std::string> inputs;         // "f32[2, 3]"
   std::map<std::string, int64_t> kernels;  // how many steps each has, as "MatMul: vectors"
+  std::map<std::string, int64_t> on_cpu;   // those of them that a device leaves to the processor
   int64_t constant_bytes = 0;              // that kernels read as they are; what they packed is not among them
   int64_t arena_bytes = 0;                 // of each run at a time
   int64_t device_arena_bytes = 0;

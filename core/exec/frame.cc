@@ -223,7 +223,7 @@ Status Frame::walk_beside(const ExecOptions& options, const BranchGroup& group) 
 
 void Trace::add(const StepInfo& info, int64_t begin_ns, int64_t end_ns) {
   std::lock_guard lock(mutex_);
-  items_.push_back({info.node, info.op, info.kernel, begin_ns, end_ns, 1 + pool_worker()});
+  items_.push_back({info.node, info.op, info.kernel, begin_ns, end_ns, 1 + pool_worker(), info.on_cpu});
 }
 
 std::string Trace::json() const {
@@ -240,7 +240,7 @@ std::string Trace::json() const {
     append_json_string(out, item.name);
     out += ",\"kernel\":";
     append_json_string(out, item.kernel);
-    out += "}}";
+    out += item.on_cpu ? ",\"on_cpu\":true}}" : "}}";
   }
   out += "\n]}\n";
   return out;

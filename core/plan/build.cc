@@ -74,6 +74,13 @@ class Builder {
           }
         }
       }
+      const bool on_cpu = (place == Where::kFlat && side == Side::kHost && !node.op->is_view()) ||
+                          (place == Where::kTensor && !has_bodies(node));
+      if (on_cpu && options_.device_only) {
+        return unimplemented("device '", options_.device->name(),
+                             "' has no kernel for it, and option 'device_only' keeps it from the CPU")
+            .at(node.name, node.op->full_name(), node.origin);
+      }
       for (int i = 0; i < node.output_count; ++i) where_[node.output(i)] = place;
       if (place == Where::kFlat) {
         add_draft(node, side, std::move(kernel));
@@ -108,6 +115,9 @@ class Builder {
   static bool executed_by_executor(const Node& node) {
     return node.is("If") || node.is("Loop") || node.is("Scan") || node.is(kWeftDomain, "HostCall");
   }
+
+  // What it does is in sub-graphs, which are planned by themselves.
+  static bool has_bodies(const Node& node) { return node.is("If") || node.is("Loop") || node.is("Scan"); }
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
@@ -264,7 +274,8 @@ class Builder {
       TensorStep step;
       step.op = node->op;
       step.attrs = node->attrs;
-      step.info = {node->name, node->op->full_name(), node->origin, kernel.name};
+      const bool on_cpu = plan_->device != nullptr && !has_bodies(*node);
+      step.info = {node->name, node->op->full_name(), node->origin, kernel.name, on_cpu};
       step.kernel = std::move(kernel);
       for (ValueId id : node->inputs) step.inputs.push_back(value_index(id));
       step.schema_inputs = node->schema_inputs;

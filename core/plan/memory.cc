@@ -338,12 +338,15 @@ class Layout {
       step.out = address_count();
       for (ValueId id : draft.outputs) add_address(id, draft.writes);
       if (draft.copy_to != kNone) add_bound(plan_->outputs[draft.copy_to]);
-      if (!draft.waits && draft.reads == Side::kDevice && draft.writes == Side::kDevice) add_to_stretch(static_cast<int32_t>(s));
+      if (!draft.waits && draft.reads == Side::kDevice && draft.writes == Side::kDevice)
+        add_to_stretch(static_cast<int32_t>(s));
       step.scratch = address_count();
       const Arena& arena = arenas_[static_cast<size_t>(draft.writes)];
       add_offset(draft.writes, arena.packing.offsets[arena.first_scratch + s]);
       plan_->steps.push_back(step);
-      StepInfo info{"", draft.op, "", draft.waits ? "wait" : draft.kernel.name};
+      const bool on_cpu =
+          plan_->device != nullptr && !draft.waits && draft.copied == kNoValue && draft.writes == Side::kHost;
+      StepInfo info{"", draft.op, "", draft.waits ? "wait" : draft.kernel.name, on_cpu};
       if (!draft.waits) {
         const Node& named = draft.node != nullptr ? *draft.node : graph_.producer(draft.copied);
         info.node = named.name;

@@ -30,6 +30,7 @@ struct StepInfo {
   std::string op;
   std::string origin;
   const char* kernel;
+  bool on_cpu = false;  // of a plan with a device: the processor's work, which is no copy
 };
 
 // Where a program input or output is among the frame's addresses.
@@ -115,6 +116,7 @@ struct PlanOptions {
   // A device, with its kernels, that runs what it has kernels for; the rest runs on the CPU.
   std::shared_ptr<Device> device;
   const KernelRegistry* device_kernels = nullptr;
+  bool device_only = false;               // UNIMPLEMENTED for a node that the device has no kernel for
   std::shared_ptr<FormCache> form_cache;  // of packed constants; null for none
   std::vector<bool> device_outputs;       // by output of the program: whether it stays there; none if empty
 };

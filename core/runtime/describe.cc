@@ -15,15 +15,17 @@ std::string list(const std::vector<std::string>& texts) {
   return out + "]";
 }
 
+std::string list(const std::map<std::string, int64_t>& numbers) {
+  std::string out = "{";
+  for (const auto& [name, number] : numbers) out += cat(out.size() > 1 ? ", " : "", json_string(name), ": ", number);
+  return out + "}";
+}
+
 std::string describe_plan(const PlanSummary& plan) {
-  std::string kernels = "{";
-  for (const auto& [kernel, steps] : plan.kernels) {
-    kernels += cat(kernels.size() > 1 ? ", " : "", json_string(kernel), ": ", steps);
-  }
-  return cat("{\"inputs\": ", list(plan.inputs), ", \"kernels\": ", kernels,
-             "}, \"constant_bytes\": ", plan.constant_bytes, ", \"arena_bytes\": ", plan.arena_bytes,
-             ", \"device_arena_bytes\": ", plan.device_arena_bytes, ", \"idle_arenas\": ", plan.idle_arenas,
-             ", \"branch_groups\": ", plan.branch_groups, "}");
+  return cat("{\"inputs\": ", list(plan.inputs), ", \"kernels\": ", list(plan.kernels),
+             ", \"on_cpu\": ", list(plan.on_cpu), ", \"constant_bytes\": ", plan.constant_bytes,
+             ", \"arena_bytes\": ", plan.arena_bytes, ", \"device_arena_bytes\": ", plan.device_arena_bytes,
+             ", \"idle_arenas\": ", plan.idle_arenas, ", \"branch_groups\": ", plan.branch_groups, "}");
 }
 
 }  // namespace

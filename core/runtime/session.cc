@@ -178,6 +178,7 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
   if (device_.device != nullptr) {
     options.device = device_.device;
     options.device_kernels = device_.kernels.get();
+    options.device_only = options_.device_only;
     options.rewrite.folding_kernels = &cpu_kernels();
     options.device_outputs.assign(cut.program.outputs.size(), true);
     std::fill_n(options.device_outputs.begin(), cut.fetch_count, false);

@@ -25,6 +25,7 @@ struct SessionOptions {
   std::string weight_dtype = "f32";  // what constant matrices of f32 are packed as for products: or "bf16"
   std::string weight_cache;          // a folder where packed weights outlive the process; "" for none
   std::string device;                // that runs what it has kernels for; "" and "cpu" for none
+  bool device_only = false;          // what it has no kernel for is an error, not the processor's
 };
 
 struct RunOptions {

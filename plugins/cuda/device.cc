@@ -36,13 +36,16 @@ Error error_of(const Fault& fault) {
     case kStepTooLow: return {WEFT_INVALID_ARGUMENT, "input 'step' is " + value + "; the first step is 1"};
     case kRatioOutOfRange: {
       char text[80];
-      std::snprintf(text, sizeof text, "input 'ratio' is %g; it must be from 0 to 1", std::bit_cast<double>(fault.value));
+      std::snprintf(text, sizeof text, "input 'ratio' is %g; it must be from 0 to 1",
+                    std::bit_cast<double>(fault.value));
       return {WEFT_INVALID_ARGUMENT, text};
     }
     case kNoClass:
-      return {WEFT_INVALID_ARGUMENT, "a row of the scores has no greatest one that is finite, so no class can be drawn"};
+      return {WEFT_INVALID_ARGUMENT,
+              "a row of the scores has no greatest one that is finite, so no class can be drawn"};
     default:
-      return {WEFT_OUT_OF_RANGE, "index " + value + " is outside axis " + std::to_string(fault.axis) + " of size " + limit};
+      return {WEFT_OUT_OF_RANGE,
+              "index " + value + " is outside axis " + std::to_string(fault.axis) + " of size " + limit};
   }
 }
 
@@ -51,9 +54,9 @@ Error error_of(const Fault& fault) {
 Device::Device(int index) : index_(index) {
   check(cudaGetDeviceProperties(&properties_, index), "the GPU cannot be asked what it is");
   if (properties_.major < 8) {
-    throw Error(WEFT_FAILED_PRECONDITION, std::string("the GPU '") + properties_.name + "' has the compute capability " +
-                                              std::to_string(properties_.major) + "." +
-                                              std::to_string(properties_.minor) + "; 8.0 or more is needed");
+    throw Error(WEFT_FAILED_PRECONDITION, std::string("the GPU '") + properties_.name +
+                                              "' has the compute capability " + std::to_string(properties_.major) +
+                                              "." + std::to_string(properties_.minor) + "; 8.0 or more is needed");
   }
   use();
   check(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking), "the GPU cannot be used");
@@ -138,7 +141,8 @@ void Device::give_dnn(cudnnHandle_t handle) {
 Stream::Stream(Device& device) : device_(device) {
   device.use();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream cannot be made");
-  check(cudaHostAlloc(reinterpret_cast<void**>(&fault_), sizeof(Fault), cudaHostAllocMapped), "a stream cannot be made");
+  check(cudaHostAlloc(reinterpret_cast<void**>(&fault_), sizeof(Fault), cudaHostAllocMapped),
+        "a stream cannot be made");
   *fault_ = {};
   claimed_ = static_cast<int32_t*>(device.allocate(sizeof(int32_t)));
   check(cudaMemsetAsync(claimed_, 0, sizeof(int32_t), stream_), "a stream cannot be made");

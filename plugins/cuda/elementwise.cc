@@ -52,7 +52,8 @@ const char* type_name(int32_t dtype) {
 // A number as the type of the first input, exactly.
 std::string literal(double value, int32_t dtype) {
   char text[64];
-  if (std::isnan(value)) return dtype == WEFT_F64 ? "__longlong_as_double(0x7ff8000000000000ll)" : "__int_as_float(0x7fc00000)";
+  if (std::isnan(value))
+    return dtype == WEFT_F64 ? "__longlong_as_double(0x7ff8000000000000ll)" : "__int_as_float(0x7fc00000)";
   if (std::isinf(value)) {
     const std::string positive =
         dtype == WEFT_F64 ? "__longlong_as_double(0x7ff0000000000000ll)" : "__int_as_float(0x7f800000)";

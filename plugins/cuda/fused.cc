@@ -63,7 +63,8 @@ Access access_of(const Shape& input, const Shape& group) {
     const int64_t size = group[d];
     const bool moves = d >= ahead && input[d - ahead] != 1;
     if (size != 1 && moves) {
-      if (!axes.empty() && axes.back().inner * axes.back().size == inner && axes.back().stride * axes.back().size == stride)
+      if (!axes.empty() && axes.back().inner * axes.back().size == inner &&
+          axes.back().stride * axes.back().size == stride)
         axes.back().size *= size;
       else
         axes.push_back({inner, size, stride});
@@ -105,8 +106,7 @@ bool moves_together(const Access& access, int64_t width) {
 
 // Whether `width` neighbouring elements of the group are one of the input.
 bool stands_still(const Access& access, int64_t width) {
-  return std::all_of(access.axes.begin(), access.axes.end(),
-                     [&](const Axis& axis) { return axis.inner % width == 0; });
+  return std::all_of(access.axes.begin(), access.axes.end(), [&](const Axis& axis) { return axis.inner % width == 0; });
 }
 
 class Writer {
@@ -121,10 +121,12 @@ class Writer {
     text_ += wide_ ? "typedef unsigned long long Index;\n" : "typedef unsigned Index;\n";
     text_ += "extern \"C\" __global__ void __launch_bounds__(256) fused(";
     for (size_t i = 0; i < group_.inputs.size(); ++i) {
-      text_ += std::string("const ") + names_of(group_.inputs[i].dtype).stored + "* a" + number(static_cast<int64_t>(i)) + ", ";
+      text_ += std::string("const ") + names_of(group_.inputs[i].dtype).stored + "* a" +
+               number(static_cast<int64_t>(i)) + ", ";
     }
     for (size_t o = 0; o < group_.outputs.size(); ++o) {
-      text_ += std::string(names_of(dtype_of(group_.outputs[o])).stored) + "* b" + number(static_cast<int64_t>(o)) + ", ";
+      text_ +=
+          std::string(names_of(dtype_of(group_.outputs[o])).stored) + "* b" + number(static_cast<int64_t>(o)) + ", ";
     }
     text_ += "Index count) {\n";
     for (size_t i = 0; i < accesses_.size(); ++i) {
@@ -194,7 +196,8 @@ class Writer {
     }
     for (size_t m = 0; m < group_.members.size(); ++m) {
       const auto operand = static_cast<int32_t>(group_.inputs.size() + m);
-      text_ += "    const " + held(operand) + " " + value(operand, -1) + " = " + filled_in(group_.members[m], -1) + ";\n";
+      text_ +=
+          "    const " + held(operand) + " " + value(operand, -1) + " = " + filled_in(group_.members[m], -1) + ";\n";
     }
     for (size_t o = 0; o < group_.outputs.size(); ++o) {
       text_ += "    b" + number(static_cast<int64_t>(o)) + "[i] = " + value(group_.outputs[o], -1) + ";\n";

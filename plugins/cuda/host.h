@@ -106,8 +106,8 @@ struct Prepared {
 // How the plug-in runs an operator. The first definition of an operator that accepts a node runs it.
 struct Definition {
   const char* op;
-  const char* name;                    // what traces call it
-  bool (*accepts)(const Node& node);   // looks at types and shapes
+  const char* name;                   // what traces call it
+  bool (*accepts)(const Node& node);  // looks at types and shapes
   Prepared (*prepare)(const Node& node);
 };
 using Definitions = std::vector<Definition>;

@@ -18,6 +18,7 @@ void define_all(Definitions& all) {
   define_scan(all);
   define_sort(all);
   define_move(all);
+  define_pad(all);
   define_gather(all);
   define_scatter(all);
   define_fill(all);

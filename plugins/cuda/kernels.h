@@ -17,6 +17,7 @@ void define_layer_norm(Definitions& all);
 void define_matmul(Definitions& all);
 void define_move(Definitions& all);
 void define_optimizer(Definitions& all);
+void define_pad(Definitions& all);
 void define_pool(Definitions& all);
 void define_random(Definitions& all);
 void define_reduce(Definitions& all);

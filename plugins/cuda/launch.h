@@ -23,7 +23,7 @@ void start(const Launch& launch, void (*kernel)(Parameters...), dim3 blocks, dim
 }
 
 // for (int64_t i : elements(count)) in a kernel that `blocks_for` was asked for.
-#define WEFT_FOR(i, count)                                                              \
+#define WEFT_FOR(i, count)                                                                   \
   for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < (count); \
        i += static_cast<int64_t>(gridDim.x) * blockDim.x)
 

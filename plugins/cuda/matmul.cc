@@ -70,7 +70,8 @@ bool plan_batches(const View& a, const View& b, Product* p) {
   const size_t rank = std::max(a.shape.size(), b.shape.size());
   for (size_t back = 3; back <= rank; ++back) {
     const bool in_a = back <= a.shape.size(), in_b = back <= b.shape.size();
-    const int64_t size_a = in_a ? a.shape[a.shape.size() - back] : 1, size_b = in_b ? b.shape[b.shape.size() - back] : 1;
+    const int64_t size_a = in_a ? a.shape[a.shape.size() - back] : 1,
+                  size_b = in_b ? b.shape[b.shape.size() - back] : 1;
     Axis axis{size_a == 1 ? size_b : size_a, 0, 0};
     if (axis.size == 1) continue;
     if (size_a != 1) axis.a = a.steps[a.shape.size() - back];
@@ -140,9 +141,7 @@ bool plan_gemm(const Node& node, Product* p) {
   return true;
 }
 
-bool takes(int32_t dtype) {
-  return dtype == WEFT_F32 || dtype == WEFT_F64 || dtype == WEFT_F16 || dtype == WEFT_BF16;
-}
+bool takes(int32_t dtype) { return dtype == WEFT_F32 || dtype == WEFT_F64 || dtype == WEFT_F16 || dtype == WEFT_BF16; }
 
 // A sum over nothing is the CPU's.
 bool accepts_matmul(const Node& node) {
@@ -178,7 +177,8 @@ cudaDataType_t data_type(int32_t dtype) {
   }
 }
 
-void make_layout(int32_t dtype, int64_t rows, int64_t columns, int64_t leading, int64_t batches, int64_t step, Layout* to) {
+void make_layout(int32_t dtype, int64_t rows, int64_t columns, int64_t leading, int64_t batches, int64_t step,
+                 Layout* to) {
   check(cublasLtMatrixLayoutCreate(&to->of, data_type(dtype), static_cast<uint64_t>(rows),
                                    static_cast<uint64_t>(columns), leading),
         "a matrix cannot be described");
@@ -257,8 +257,8 @@ class Kernel {
     const float alpha_f32 = static_cast<float>(p_.alpha), beta_f32 = adds_ ? static_cast<float>(p_.beta) : 0;
     const double alpha_f64 = p_.alpha, beta_f64 = adds_ ? p_.beta : 0;
     const bool is_f64 = p_.dtype == WEFT_F64;
-    check(cublasLtMatmul(device.blas(), description, is_f64 ? static_cast<const void*>(&alpha_f64) : &alpha_f32, b, b_.of,
-                         a, a_.of, is_f64 ? static_cast<const void*>(&beta_f64) : &beta_f32, d, c_.of, c, c_.of,
+    check(cublasLtMatmul(device.blas(), description, is_f64 ? static_cast<const void*>(&alpha_f64) : &alpha_f32, b,
+                         b_.of, a, a_.of, is_f64 ? static_cast<const void*>(&beta_f64) : &beta_f32, d, c_.of, c, c_.of,
                          &algorithm, launch.scratch, static_cast<size_t>(workspace()), launch.stream.get()),
           "a product cannot be started");
   }
@@ -284,8 +284,8 @@ class Kernel {
     if (p_.dtype == WEFT_F16 || p_.dtype == WEFT_BF16) set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, schemes);
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(device.blas(), description_.of, b_.of, a_.of, c_.of, c_.of,
-                                                                 preference, 1, &found, &count);
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(device.blas(), description_.of, b_.of, a_.of, c_.of,
+                                                                 c_.of, preference, 1, &found, &count);
     (void)cublasLtMatmulPreferenceDestroy(preference);
     check(status, "a product cannot be planned");
     if (count == 0) throw Error(WEFT_UNIMPLEMENTED, "cuBLASLt has no way to compute this product");
@@ -343,7 +343,8 @@ Prepared make(const Node& node, Product p) {
   Prepared limits = prepare_limits(node, p);
   auto kernel = std::make_shared<const Kernel>(std::move(p), bias, given && !bias);
   prepared.scratch_bytes = kernel->workspace();
-  prepared.run = [kernel, bias, whole, spread = std::move(spread.run), limits = std::move(limits.run)](const Launch& l) {
+  prepared.run = [kernel, bias, whole, spread = std::move(spread.run),
+                  limits = std::move(limits.run)](const Launch& l) {
     if (spread) {
       const void* in[] = {l.in[2]};
       spread({in, l.out, nullptr, l.stream, l.step});

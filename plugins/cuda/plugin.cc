@@ -159,9 +159,10 @@ int count_devices() {
     (void)cudaRuntimeGetVersion(&runtime);
     const std::string needed = std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);
     throw Error(WEFT_FAILED_PRECONDITION,
-                driver == 0 ? "there is no NVIDIA driver on this machine; one for CUDA " + needed + " or later is needed"
-                            : "the NVIDIA driver is for CUDA " + std::to_string(driver / 1000) + "." +
-                                  std::to_string(driver % 1000 / 10) + "; one for CUDA " + needed + " or later is needed");
+                driver == 0
+                    ? "there is no NVIDIA driver on this machine; one for CUDA " + needed + " or later is needed"
+                    : "the NVIDIA driver is for CUDA " + std::to_string(driver / 1000) + "." +
+                          std::to_string(driver % 1000 / 10) + "; one for CUDA " + needed + " or later is needed");
   }
   if (result == cudaErrorNoDevice || (result == cudaSuccess && count == 0)) {
     throw Error(WEFT_FAILED_PRECONDITION, "there is no NVIDIA GPU that this process can see (CUDA_VISIBLE_DEVICES?)");

@@ -53,7 +53,8 @@ Target find_target() {
 std::string compile_image(const std::string& source) {
   static const Target target = find_target();
   nvrtcProgram program = nullptr;
-  check_rtc(nvrtcCreateProgram(&program, source.c_str(), "fused.cu", 0, nullptr, nullptr), "a kernel cannot be compiled");
+  check_rtc(nvrtcCreateProgram(&program, source.c_str(), "fused.cu", 0, nullptr, nullptr),
+            "a kernel cannot be compiled");
   // Contraction would give an expression other bits than its operators have one by one.
   const char* options[] = {target.option.c_str(), "--std=c++17", "--fmad=false", "--device-as-default-execution-space"};
   const nvrtcResult result = nvrtcCompileProgram(program, 4, options);

@@ -111,7 +111,8 @@ class Session(Handle):
         disable_pass: Names of optimizations to leave out; "*" is all.
         weight_dtype: "bf16" keeps large constant matrices of f32 that others are multiplied by as bf16, which halves what is
             read for a few rows; products are still computed in f32. Variables stay as they are.
-        device: One of `weft.devices()`, which runs what it has kernels for.
+        device: One of `weft.devices()`, which runs what it has kernels for; the CPU runs the rest.
+        device_only: Whether an operator that the device has no kernel for is an UnimplementedError instead.
         weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
             session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
             share it, and it may be emptied at any time; whoever writes to it decides what runs compute. None if empty.
@@ -143,6 +144,7 @@ class Session(Handle):
         disable_pass: Sequence[str] = (),
         weight_dtype: str = "f32",
         device: str = "cpu",
+        device_only: bool = False,
         weight_cache: str | os.PathLike[str] = "",
     ) -> None:
         self.graph = need(graph, Graph, "the graph of a session")
@@ -155,6 +157,7 @@ class Session(Handle):
             disable_pass=name_list(disable_pass),
             weight_dtype=weight_dtype,
             device=device,
+            device_only=int(device_only),
             weight_cache=os.fspath(weight_cache),
         )
         other = None if share is None else need(share, Session, "share")._handle
@@ -288,8 +291,8 @@ class Session(Handle):
             "runs" (begun so far), "threads" (of one run), "instruction_set" (of its kernels), "device", "weight_cache"
             ("found" and "made": how many packed weights its folder had and lacked), and "calls": an entry for each set of fed and fetched values that it keeps plans for, with "feeds", "fetches" and "assigns"
             (names) and "plans", the last used first, one for each signature of inputs that was seen: "inputs" (fed values,
-            then variables that are read), "kernels" (how many steps run each), "constant_bytes" (what kernels read as it
-            is), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs) and
+            then variables that are read), "kernels" (how many steps run each), "on_cpu" (those that a device leaves to
+            the CPU), "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs) and
             "branch_groups" (stretches whose branches run side by side).
 
         Examples:

@@ -321,9 +321,8 @@ void add_test_devices() {
 std::vector<std::string> test_devices() { return {"test:early", "test:late", "test:partial"}; }
 
 TestDeviceCounts test_device_counts() {
-  return {counters.copies_in, counters.copies_out, counters.copies_within,
-          counters.kernels,   counters.waits,      counters.bytes_held,
-          counters.fused,     counters.recordings, counters.replays};
+  return {counters.copies_in,  counters.copies_out, counters.copies_within, counters.kernels, counters.waits,
+          counters.bytes_held, counters.fused,      counters.recordings,    counters.replays};
 }
 
 void fail_next_allocation() { counters.fail_allocation = true; }

@@ -112,6 +112,7 @@ struct SessionOptions {
   std::string weight_dtype = "f32";  ///< "bf16": large constant matrices of f32 are kept so, and read in half the time
   const Session* share = nullptr;    ///< whose variables this one uses too; null: it has its own
   std::string device{};              ///< that runs what it has kernels for, one of devices(); empty: the CPU
+  bool device_only = false;          ///< what the device has no kernel for is UNIMPLEMENTED, not run on the CPU
   /// A folder, made if there is none, that keeps large constant weights as kernels read them: the next session or process
   /// maps them from there, and needs neither to read nor to pack the originals. Processes may share it, and it may be
   /// emptied at any time; whoever writes to it decides what runs compute. Empty: none.
@@ -167,6 +168,7 @@ class Session {
     for (const std::string& pass : wanted.disable_pass) options.add("disable_pass", pass);
     options.set("weight_dtype", wanted.weight_dtype);
     if (!wanted.device.empty()) options.set("device", wanted.device);
+    options.set("device_only", wanted.device_only);
     if (!wanted.weight_cache.empty()) options.set("weight_cache", wanted.weight_cache);
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;
     handle_ = Owned(detail::made<weft_session>(

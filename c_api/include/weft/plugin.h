@@ -98,16 +98,16 @@ typedef struct weft_plugin_member {
 /** Elementwise kernels that feed one another. Operands are numbered: first the inputs of the group, then what each member
  * makes. */
 typedef struct weft_plugin_group {
-  size_t struct_size;                 /**< Of the library. */
-  int32_t rank;                       /**< Of the shape of the group. */
-  const int64_t* dims;                /**< That many sizes. */
-  const weft_plugin_value* inputs;    /**< Each broadcasts to the shape of the group. */
-  int32_t input_count;                /**< How many there are: the inputs of the kernel. */
-  const weft_plugin_member* members;  /**< Each after those that it needs. */
-  int32_t member_count;               /**< How many there are. */
-  const int32_t* outputs;             /**< Operands that leave the group: the outputs of the kernel, each of which may lie where
+  size_t struct_size;                /**< Of the library. */
+  int32_t rank;                      /**< Of the shape of the group. */
+  const int64_t* dims;               /**< That many sizes. */
+  const weft_plugin_value* inputs;   /**< Each broadcasts to the shape of the group. */
+  int32_t input_count;               /**< How many there are: the inputs of the kernel. */
+  const weft_plugin_member* members; /**< Each after those that it needs. */
+  int32_t member_count;              /**< How many there are. */
+  const int32_t* outputs; /**< Operands that leave the group: the outputs of the kernel, each of which may lie where
                                          an input of its shape and size does. */
-  int32_t output_count;               /**< How many there are. */
+  int32_t output_count;   /**< How many there are. */
 } weft_plugin_group;
 
 /** A kernel of an operator. The first of an operator that accepts a node runs it; where none does, the CPU does. */

@@ -24,7 +24,8 @@ typedef struct weft_trace weft_trace;
  * kernels only), strings "disable_pass" ("*": all; the error for an unknown name lists them), string "weight_dtype"
  * ("f32" or "bf16"; "f32"), string "device" (a name of weft_device_name; "cpu"). A device runs the operators that it has
  * kernels for and the CPU the others; variables then lie on the device, what is fed and fetched in the process's memory.
- * NOT_FOUND for a device that there is not. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
+ * NOT_FOUND for a device that there is not. With int "device_only" (0) 1, a run that needs the CPU for an operator that the
+ * device has no kernel for is UNIMPLEMENTED. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
  * bf16 (each rounded to the nearest, ties to even) and compute in f32 as ever: MatMul, and Gemm whose beta is 0 or 1. That
  * halves what is read for a few rows. Variables, convolutions, other readers of the matrix and plain kernels have the f32.
  * String "weight_cache" ("": none): a folder, made if
@@ -68,7 +69,7 @@ WEFT_API weft_status* weft_session_set(weft_session* session, const char* variab
  * (of one run), "instruction_set" (of its kernels), "device", "weight_cache" ("found" and "made": how many packed weights
  * its folder had and lacked), and "calls", an entry for each set of fed and fetched values that it keeps plans for: "feeds", "fetches" (names of values), "assigns" (names of variables) and "plans", the last used
  * first, one for each signature of inputs that were seen: "inputs" (fed values, then variables that are read; "f32[2, 3]"),
- * "kernels" (how many steps run each, by "MatMul: vectors"), "constant_bytes" (what kernels read as it is; not what they
+ * "kernels" (how many steps run each, by "MatMul: vectors"), "on_cpu" (those that a device leaves to the CPU), "constant_bytes" (what kernels read as it is; not what they
  * packed), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs),
  * "branch_groups" (stretches whose branches run side by side). Nothing is counted of runs that go on. FAILED_PRECONDITION if the session is closed. The process's memory: weft_memory_bytes. */
 WEFT_API weft_status* weft_session_inspect(weft_session* session, weft_bytes** out_json) WEFT_MUST_USE;

@@ -37,7 +37,9 @@ struct Counter : TestModel {
   Expr next = make(scope, "weft.Assign", {w, w + x});
 };
 
-Expr reshape_row(Expr x) { return make(x.scope(), "Reshape", {x, constant(x.scope(), Tensor::vector<int64_t>({1, 1}))}); }
+Expr reshape_row(Expr x) {
+  return make(x.scope(), "Reshape", {x, constant(x.scope(), Tensor::vector<int64_t>({1, 1}))});
+}
 
 TEST(Device, VariablesStayThere) {
   for (const std::string& device : test_devices()) {
@@ -218,6 +220,25 @@ TEST(Device, ThreadsRunAtOnce) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Device, WhatItLeavesToTheCpuIsCountedOrRefused) {
+  add_test_devices();
+  Mixed m;
+  SessionOptions options;
+  options.device = "test:early";
+  std::shared_ptr<Session> session = *Session::make(m.graph, options);
+  const std::vector<Tensor> given{Tensor::vector<double>({1, 0, 2})};
+  ASSERT_TRUE(run_one(*session, {m.x}, given, m.y).ok());
+  // As many results as the data says.
+  EXPECT_NE(session->describe()->find("\"on_cpu\": {\"NonZero: "), std::string::npos) << *session->describe();
+  options.device_only = true;
+  session = *Session::make(m.graph, options);
+  expect_error(run_one(*session, {m.x}, given, m.y).status(), Code::kUnimplemented,
+               "device 'test:early' has no kernel for it, and option 'device_only' keeps it from the CPU");
+  Counter counter;
+  session = *Session::make(counter.graph, options);
+  EXPECT_EQ(*run_one(*session, {counter.x}, {Tensor::scalar<double>(1)}, counter.next), Values{11});
 }
 
 TEST(Device, AnotherNameIsRefused) {

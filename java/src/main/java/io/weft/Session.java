@@ -321,7 +321,7 @@ public final class Session extends Handle {
    * @return JSON, for a reader of your choice: "runs" (begun so far), "threads" (of one run), "instruction_set" (of its
    *     kernels), "device", "weight_cache" ("found" and "made": how many packed weights its folder had and lacked), and "calls", an entry for each set of fed and fetched values that it keeps plans for, with "feeds", "fetches" and "assigns" (names) and
    *     "plans", the last used first, one for each signature of inputs that was seen: "inputs" (fed values, then variables
-   *     that are read), "kernels" (how many steps run each), "constant_bytes" (what kernels read as it is), "arena_bytes" (of
+   *     that are read), "kernels" (how many steps run each), "on_cpu" (those that a device leaves to the CPU), "constant_bytes" (what kernels read as it is), "arena_bytes" (of
    *     each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs) and "branch_groups"
    *     (stretches whose branches run side by side)
    */

@@ -100,6 +100,17 @@ public final class SessionOptions extends Settings {
   }
 
   /**
+   * Chooses whether an operator that the device has no kernel for is an error, instead of running on the CPU.
+   *
+   * @param only whether it is {@link ErrorCode#UNIMPLEMENTED}; not by default
+   * @return this
+   */
+  public SessionOptions deviceOnly(boolean only) {
+    put("device_only", only);
+    return this;
+  }
+
+  /**
    * Keeps large constant weights as kernels read them in a folder, from which the next session or process maps them, so that
    * it needs neither to read nor to pack the originals. Any number of processes may share the folder, and it may be emptied
    * at any time; whoever writes to it decides what runs compute.
