@@ -84,7 +84,7 @@ TEST(Session, SaysWhatItKeepsAndHasDone) {
     ASSERT_TRUE(m.run(signature, {fed}).ok());
   }
   const std::string plan =
-      R"(, "kernels": {"Exp: plain": 1, "Mul: plain": 2, "ReduceMax: plain": 1}, "constant_bytes": 4, "arena_bytes": 64, )"
+      R"(, "kernels": {"Exp: plain": 1, "Mul: plain": 2, "ReduceMax: plain": 1}, "on_cpu": {}, "constant_bytes": 4, "arena_bytes": 64, )"
       R"("device_arena_bytes": 0, "idle_arenas": 1, "branch_groups": 0})";
   EXPECT_EQ(
       *m.session->describe(),
