@@ -158,6 +158,62 @@ def measure(row: Row, compiled: bool) -> dict[str, Any]:
     return out
 
 
+# -- What stays on the GPU: how near kernels come to what the memory and the multipliers give.
+
+
+def seconds_of(call: Callable[[], object], finish: Callable[[], object]) -> float:
+    contender = Contender(call, finish, list)
+    calls = calls_of(contender)
+    return statistics.median(timed(contender, calls) for _ in range(ROUNDS))
+
+
+def assigned(shape: tuple[int, int], compute: Callable[[weft.Graph, weft.Value], weft.Value]) -> Callable[[], object]:
+    """A run that computes from one variable what becomes another one."""
+    graph = weft.Graph()
+    x = graph.variable("x", np.random.default_rng(0).standard_normal(shape, np.float32))
+    made = compute(graph, x)
+    target = graph.variable("target", np.zeros(made.shape, np.float32))
+    session = weft.Session(graph, device="cuda:0")
+    return session.prepare([], [], [weft.assign(target, made)]).run
+
+
+def memory_bound() -> dict[str, float]:
+    """Bytes read and written in a second, in TB/s, of 1 GiB in and 1 GiB out."""
+    shape = (262144, 1024)
+    moved = 2 * 4 * shape[0] * shape[1] / 1e12
+    ones = np.ones(shape[1], np.float32)
+    rows: dict[str, Callable[[weft.Graph, weft.Value], weft.Value]] = {
+        "elementwise": lambda graph, x: weft.relu(x * 2.0 + 1.0) * 3.0 + x,
+        "softmax": lambda graph, x: weft.softmax(x),
+        "layer normalization": lambda graph, x: weft.layer_normalization(x, graph.constant(ones), graph.constant(ones)),
+        "transpose": lambda graph, x: weft.transpose(x),
+    }
+    found = {name: moved / seconds_of(assigned(shape, compute), lambda: None) for name, compute in rows.items()}
+    a = torch.randn(shape, device="cuda")
+    b = torch.empty_like(a)
+    found["copy of PyTorch"] = moved / seconds_of(lambda: b.copy_(a), torch.cuda.synchronize)
+    found["softmax of PyTorch"] = moved / seconds_of(lambda: torch.softmax(a, 1), torch.cuda.synchronize)
+    weights = torch.ones(shape[1], device="cuda")
+    norm = torch.nn.functional.layer_norm
+    found["layer normalization of PyTorch"] = moved / seconds_of(
+        lambda: norm(a, (shape[1],), weights, weights), torch.cuda.synchronize
+    )
+    return found
+
+
+def arithmetic_bound() -> dict[str, float]:
+    """Of a product of f32 matrices, in TFLOP/s."""
+    size = 8192
+    work = 2 * size**3 / 1e12
+    other = np.random.default_rng(1).standard_normal((size, size), np.float32)
+    ours = assigned((size, size), lambda graph, x: x @ graph.constant(other))
+    a = torch.randn((size, size), device="cuda")
+    return {
+        "product": work / seconds_of(ours, lambda: None),
+        "product of PyTorch": work / seconds_of(lambda: a @ a, torch.cuda.synchronize),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", default=list(ROWS))
@@ -168,6 +224,9 @@ def main() -> None:
     weft.load_devices(given.plugin)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     figures: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "rows": {}}
+    for name, kinds in (("memory", memory_bound), ("arithmetic", arithmetic_bound)) if given.rows == list(ROWS) else ():
+        figures[name] = kinds()
+        print(name, json.dumps(figures[name]), flush=True)
     for name in given.rows:
         try:
             found = measure(ROWS[name], given.compile)
