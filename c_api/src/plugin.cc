@@ -288,11 +288,17 @@ Status add_plugin(const weft_plugin& plugin) {
     kernels->set_fuse([&plugin](FusedGroup group) { return fuse(plugin, group); });
   }
   std::vector<DeviceEntry> entries;
+  Status first;  // error: the other devices may be used
   for (int32_t i = 0; i < plugin.device_count; ++i) {
     void* device = nullptr;
-    WEFT_CHECK(from_handle(plugin.device_open(i, &device)));
+    Status opened = from_handle(plugin.device_open(i, &device));
+    if (!opened.ok()) {
+      if (first.ok()) first = std::move(opened);
+      continue;
+    }
     entries.push_back({std::make_shared<PluginDevice>(plugin, cat(plugin.type, ":", i), device), kernels});
   }
+  if (entries.empty() && !first.ok()) return first;
   return add_devices(std::move(entries));
 }
 

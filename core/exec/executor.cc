@@ -219,7 +219,7 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   }
   if (branch) {
     if (in[0].count() != 1) return invalid("the condition must have one element but is ", in[0].summary());
-    bool taken = *in[0].as<bool>();
+    const bool taken = *in[0].as<uint8_t>() != 0;  // files may hold any byte
     std::string_view wanted = taken ? "then_branch" : "else_branch";
     size_t b = std::find(step.branch_names.begin(), step.branch_names.end(), wanted) - step.branch_names.begin();
     std::vector<Tensor> arguments;

@@ -147,7 +147,7 @@ Frame::Recorded* Frame::recorded_for_bound() {
   } else if (at != recorded_.begin()) {
     std::rotate(recorded_.begin(), at, at + 1);
   }
-  return ++recorded_[0].runs > kRunsBefore ? &recorded_[0] : nullptr;
+  return recorded_[0].runs >= kRunsBefore ? &recorded_[0] : nullptr;
 }
 
 template <bool kWatched>
@@ -189,7 +189,10 @@ Status Frame::walk_on_device(const ExecOptions& options) {
     WEFT_CHECK(replay<kWatched>(options, stretch, recorded));
     at = end;
   }
-  return walk_to(static_cast<int32_t>(plan_->steps.size()));
+  WEFT_CHECK(walk_to(static_cast<int32_t>(plan_->steps.size())));
+  // A run that ends early does not count: what it did not come to has made no choices yet.
+  if (recorded_[0].runs < kRunsBefore) ++recorded_[0].runs;
+  return {};
 }
 
 // Every branch is walked to its end or to its own error, so that the first error in the order of the steps is found whoever

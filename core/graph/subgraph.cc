@@ -126,7 +126,8 @@ bool always_holds(const Graph& graph, ValueId out, ValueId in) {
   while (graph.producer(out).is("Identity")) out = graph.producer(out).inputs[0];
   if (out == in) return true;
   const std::shared_ptr<const Tensor>& constant = graph.value(out).constant;
-  return constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1 && *constant->as<bool>();
+  return constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1 &&
+         *constant->as<uint8_t>() != 0;
 }
 
 }  // namespace weft

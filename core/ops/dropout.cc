@@ -31,7 +31,7 @@ Status dropout_grad(GradContext& c) {
 bool never_trains(BodyContext& c) {
   if (!c.has_input(2)) return true;
   const auto& mode = c.scope().graph().value(c.input(2).id()).constant;
-  return mode != nullptr && mode->count() == 1 && !*mode->as<bool>();
+  return mode != nullptr && mode->count() == 1 && *mode->as<uint8_t>() == 0;
 }
 
 // Without `training_mode` nothing is dropped, as with the ratio 0.

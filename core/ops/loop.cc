@@ -149,8 +149,8 @@ Status infer_loop(InferContext& c) {
   WEFT_CHECK(infer_carried(c, body, types));
   // A loop that nothing but its count ends goes round so often.
   Dim length = c.fresh();
-  const bool begins =
-      !c.has_input(1) || (c.constant(1) != nullptr && c.constant(1)->count() == 1 && *c.constant(1)->as<bool>());
+  const bool begins = !c.has_input(1) ||
+                      (c.constant(1) != nullptr && c.constant(1)->count() == 1 && *c.constant(1)->as<uint8_t>() != 0);
   const Dims* count = c.ints(0);
   if (begins && always_holds(body, body.outputs()[0], body.inputs()[1]) && count != nullptr && count->size() == 1) {
     if ((*count)[0].known())

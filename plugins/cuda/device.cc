@@ -114,8 +114,9 @@ void Device::free(void* data) {
 void Device::copy(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind) {
   if (bytes <= 0) return;
   use();
-  check(cudaMemcpy(to, from, static_cast<size_t>(bytes), kind), "a copy failed");
-  if (kind == cudaMemcpyDeviceToDevice) check(cudaStreamSynchronize(nullptr), "a copy failed");
+  // cudaMemcpy may return while memory of the process that is not pinned is still on its way.
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, memory_stream_), "a copy failed");
+  check(cudaStreamSynchronize(memory_stream_), "a copy failed");
 }
 
 cudnnHandle_t Device::take_dnn() {
@@ -130,6 +131,8 @@ cudnnHandle_t Device::take_dnn() {
   cudnnHandle_t handle = nullptr;
   use();
   check(cudnnCreate(&handle), "cuDNN cannot be used");
+  std::lock_guard lock(mutex_);
+  dnn_.reserve(++dnn_made_);  // so that giving one back needs no memory
   return handle;
 }
 
@@ -141,16 +144,24 @@ void Device::give_dnn(cudnnHandle_t handle) {
 Stream::Stream(Device& device) : device_(device) {
   device.use();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream cannot be made");
-  check(cudaHostAlloc(reinterpret_cast<void**>(&fault_), sizeof(Fault), cudaHostAllocMapped),
-        "a stream cannot be made");
-  *fault_ = {};
-  claimed_ = static_cast<int32_t*>(device.allocate(sizeof(int32_t)));
-  check(cudaMemsetAsync(claimed_, 0, sizeof(int32_t), stream_), "a stream cannot be made");
+  try {
+    check(cudaHostAlloc(reinterpret_cast<void**>(&fault_), sizeof(Fault), cudaHostAllocMapped),
+          "a stream cannot be made");
+    *fault_ = {};
+    claimed_ = static_cast<int32_t*>(device.allocate(sizeof(int32_t)));
+    check(cudaMemsetAsync(claimed_, 0, sizeof(int32_t), stream_), "a stream cannot be made");
+  } catch (...) {
+    if (claimed_ != nullptr) device.free(claimed_);
+    if (fault_ != nullptr) (void)cudaFreeHost(fault_);
+    (void)cudaStreamDestroy(stream_);
+    throw;
+  }
 }
 
 Stream::~Stream() {
   (void)cudaSetDevice(device_.index());
   (void)cudaStreamSynchronize(stream_);
+  if (dnn_ != nullptr) (void)cudnnSetStream(dnn_, nullptr);
   (void)cudaStreamDestroy(stream_);
   (void)cudaFreeHost(fault_);
   device_.free(claimed_);
@@ -159,8 +170,11 @@ Stream::~Stream() {
 
 cudnnHandle_t Stream::dnn() {
   if (dnn_ == nullptr) {
-    dnn_ = device_.take_dnn();
-    check(cudnnSetStream(dnn_, stream_), "cuDNN cannot use the stream");
+    cudnnHandle_t handle = device_.take_dnn();
+    const cudnnStatus_t set = cudnnSetStream(handle, stream_);
+    if (set != CUDNN_STATUS_SUCCESS) device_.give_dnn(handle);
+    check(set, "cuDNN cannot use the stream");
+    dnn_ = handle;
   }
   return dnn_;
 }

@@ -83,7 +83,8 @@ class Device {
   std::mutex mutex_;
   int64_t blocks_ = 0;  // that are held
   cublasLtHandle_t blas_ = nullptr;
-  std::vector<cudnnHandle_t> dnn_;
+  std::vector<cudnnHandle_t> dnn_;  // that nobody has
+  size_t dnn_made_ = 0;
 };
 
 // Work in order. One thread uses it at a time.

@@ -49,20 +49,6 @@ const char* type_name(int32_t dtype) {
   }
 }
 
-// A number as the type of the first input, exactly.
-std::string literal(double value, int32_t dtype) {
-  char text[64];
-  if (std::isnan(value))
-    return dtype == WEFT_F64 ? "__longlong_as_double(0x7ff8000000000000ll)" : "__int_as_float(0x7fc00000)";
-  if (std::isinf(value)) {
-    const std::string positive =
-        dtype == WEFT_F64 ? "__longlong_as_double(0x7ff0000000000000ll)" : "__int_as_float(0x7f800000)";
-    return value < 0 ? "(-" + positive + ")" : positive;
-  }
-  std::snprintf(text, sizeof text, dtype == WEFT_F64 ? "(double)%a" : "(float)%a", value);
-  return std::string("(") + text + ")";
-}
-
 // -- What each operator is, with the types that it is for; empty for others.
 using Write = Expression (*)(const Node& node, const char* text);
 
@@ -107,6 +93,7 @@ Expression of_many(const Node& node, const char* text) {
   const int32_t dtype = node.input(0).dtype;
   const bool sum = std::strcmp(text, "add") == 0 || std::strcmp(text, "mean") == 0;
   if (sum ? !is_float(dtype) : !is_number(dtype)) return "";
+  if (node.inputs() > kMostOperands) return "";
   Expression out = "$0";
   for (int i = 1; i < node.inputs(); ++i) {
     out = std::string(sum ? "add" : text) + "(" + out + ", $" + std::to_string(i) + ")";
@@ -259,7 +246,8 @@ Prepared prepare(const Node& node) {
   const Expression expression = member.expression;
   group.outputs = {static_cast<int32_t>(group.inputs.size())};
   group.members.push_back(std::move(member));
-  Prepared prepared = prepare_group(group);
+  // Most become members of a group, and are never run alone.
+  Prepared prepared = prepare_group(group, When::kFirstRun);
   prepared.expression = expression;
   if (given.size() == static_cast<size_t>(node.inputs())) return prepared;
   // The kernel takes what is given alone.

@@ -2,6 +2,8 @@
 #include "plugins/cuda/fused.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 
@@ -253,10 +255,18 @@ struct GroupKernel {
   bool wide = false;
   size_t inputs = 0, outputs = 0;
   std::vector<int64_t> input_bytes, output_bytes;  // of a pack, that its address has to be a multiple of
-  cudaKernel_t packs = nullptr;
-  std::string single_source;
-  mutable std::once_flag once;
-  mutable cudaKernel_t single = nullptr;
+  // Of packs and of single elements: compiled when they are first run, if not before.
+  struct Variant {
+    std::string source;
+    std::once_flag once;
+    std::shared_ptr<const Compiled> compiled;
+
+    const void* kernel() {
+      std::call_once(once, [this] { compiled = compile(source, "fused"); });
+      return compiled->kernel();
+    }
+  };
+  mutable Variant packs, single;
 
   bool aligned(const Launch& launch) const {
     const auto off = [](const void* address, int64_t bytes) {
@@ -274,12 +284,12 @@ struct GroupKernel {
   void run(const Launch& launch) const {
     if (count == 0) return;
     const bool in_packs = width > 1 && aligned(launch);
-    if (!in_packs) std::call_once(once, [this] { single = compile(single_source, "fused"); });
+    const void* kernel = (in_packs ? packs : single).kernel();
     const int64_t items = in_packs ? count / width + 1 : count;
     // Enough blocks to fill the GPU a few times; threads of these go on to the next elements.
     const int64_t most = 8 * 4 * static_cast<int64_t>(launch.stream.device().properties().multiProcessorCount);
     const int64_t blocks = std::clamp<int64_t>((items + kThreads - 1) / kThreads, 1, most);
-    constexpr size_t kMost = 2 * 128 + 1;
+    constexpr size_t kMost = 2 * kMostOperands + 1;
     void* arguments[kMost];
     size_t next = 0;
     for (size_t i = 0; i < inputs; ++i) arguments[next++] = const_cast<const void**>(&launch.in[i]);
@@ -287,17 +297,33 @@ struct GroupKernel {
     auto narrow_count = static_cast<uint32_t>(count);
     auto wide_count = static_cast<uint64_t>(count);
     arguments[next] = wide ? static_cast<void*>(&wide_count) : &narrow_count;
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(in_packs ? packs : single),
-                           dim3(static_cast<unsigned>(blocks)), dim3(kThreads), arguments, 0, launch.stream.get()),
+    check(cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), arguments, 0,
+                           launch.stream.get()),
           "a kernel cannot be started");
   }
 };
 
 }  // namespace
 
+std::string literal(double value, int32_t dtype) {
+  char text[64];
+  if (std::isnan(value))
+    return dtype == WEFT_F64 ? "__longlong_as_double(0x7ff8000000000000ll)" : "__int_as_float(0x7fc00000)";
+  if (std::isinf(value)) {
+    const std::string positive =
+        dtype == WEFT_F64 ? "__longlong_as_double(0x7ff0000000000000ll)" : "__int_as_float(0x7f800000)";
+    return value < 0 ? "(-" + positive + ")" : positive;
+  }
+  std::snprintf(text, sizeof text, dtype == WEFT_F64 ? "(double)%a" : "(float)%a", value);
+  return std::string("(") + text + ")";
+}
+
 bool in_registers(int32_t dtype) { return names_of(dtype).held != nullptr; }
 
-Prepared prepare_group(const Group& group) {
+Prepared prepare_group(const Group& group, When when) {
+  if (group.inputs.size() > kMostOperands || group.outputs.size() > kMostOperands) {
+    throw Error(WEFT_INTERNAL, "a group of elementwise operators has too many operands");
+  }
   auto kernel = std::make_shared<GroupKernel>();
   kernel->count = product(group.shape);
   kernel->inputs = group.inputs.size();
@@ -321,11 +347,9 @@ Prepared prepare_group(const Group& group) {
     (k < kernel->inputs ? kernel->input_bytes : kernel->output_bytes).push_back(bytes);
   }
   Writer writer(group, kernel->wide);
-  kernel->single_source = writer.write(1);
-  if (kernel->width > 1 && kernel->count != 0) kernel->packs = compile(writer.write(kernel->width), "fused");
-  if (kernel->width == 1 && kernel->count != 0) {
-    std::call_once(kernel->once, [&] { kernel->single = compile(kernel->single_source, "fused"); });
-  }
+  kernel->single.source = writer.write(1);
+  if (kernel->width > 1) kernel->packs.source = writer.write(kernel->width);
+  if (when == When::kNow && kernel->count != 0) (void)(kernel->width > 1 ? kernel->packs : kernel->single).kernel();
   Prepared prepared;
   prepared.run = [kernel](const Launch& launch) { kernel->run(launch); };
   return prepared;

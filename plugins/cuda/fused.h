@@ -27,7 +27,15 @@ struct Group {
   std::vector<int32_t> outputs;  // what leaves the group, in the order of the kernel's outputs
 };
 
-Prepared prepare_group(const Group& group);
+// Most inputs of a group, and of a single operator.
+constexpr int kMostOperands = 128;
+
+// When the kernel is compiled: what may never run had better wait.
+enum class When { kNow, kFirstRun };
+Prepared prepare_group(const Group& group, When when = When::kNow);
+
+// A number as an expression of the type, exactly.
+std::string literal(double value, int32_t dtype);
 
 // Whether elements of the type can go through a group.
 bool in_registers(int32_t dtype);

@@ -143,14 +143,15 @@ bool plan_gemm(const Node& node, Product* p) {
 
 bool takes(int32_t dtype) { return dtype == WEFT_F32 || dtype == WEFT_F64 || dtype == WEFT_F16 || dtype == WEFT_BF16; }
 
-// A sum over nothing is the CPU's.
+// A sum over nothing is the CPU's, and so is what cuBLASLt cannot count.
+bool fits(const Product& p) { return p.k > 0 && std::max({p.m, p.n, p.k, p.batches}) <= INT32_MAX; }
 bool accepts_matmul(const Node& node) {
   Product p;
-  return takes(node.input(0).dtype) && plan_matmul(node, &p) && p.k > 0;
+  return takes(node.input(0).dtype) && plan_matmul(node, &p) && fits(p);
 }
 bool accepts_gemm(const Node& node) {
   Product p;
-  return takes(node.input(0).dtype) && plan_gemm(node, &p) && p.k > 0;
+  return takes(node.input(0).dtype) && plan_gemm(node, &p) && fits(p);
 }
 
 // -- cuBLASLt's objects.
@@ -243,7 +244,9 @@ class Kernel {
     const uintptr_t bits = reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
                            reinterpret_cast<uintptr_t>(bias) | reinterpret_cast<uintptr_t>(d) |
                            reinterpret_cast<uintptr_t>(c);
-    const bool aligned = bits % 16 == 0;
+    const auto steps =
+        static_cast<uintptr_t>((p_.a_step | p_.b_step | (p_.batches > 1 ? p_.m * p_.n : 0)) * element_bytes(p_.dtype));
+    const bool aligned = (bits | steps) % 16 == 0;
     const cublasLtMatmulAlgo_t& algorithm = choice(device, aligned);
     cublasLtMatmulDesc_t description = description_.of;
     // The address of the bias is part of the description, which other threads use too.
@@ -309,15 +312,11 @@ Prepared prepare_limits(const Node& node, const Product& p) {
   const bool low = node.has_attr("low"), high = node.has_attr("high");
   if (!low && !high) return {};
   Expression text = "$0";
-  const std::string type = p.dtype == WEFT_F64 ? "double(" : "float(";
-  char number[64];
-  if (low) {
-    std::snprintf(number, sizeof number, "%a)", node.f("low"));
-    text = !high && node.f("low") == 0 ? "relu(" + text + ")" : "at_least(" + text + ", " + type + number + ")";
-  }
-  if (high) {
-    std::snprintf(number, sizeof number, "%a)", node.f("high"));
-    text = "at_most(" + text + ", " + type + number + ")";
+  if (low && !high && node.f("low") == 0) {
+    text = "relu($0)";
+  } else {
+    if (low) text = "at_least(" + text + ", " + literal(node.f("low"), p.dtype) + ")";
+    if (high) text = "at_most(" + text + ", " + literal(node.f("high"), p.dtype) + ")";
   }
   const Shape shape{node.output(0).count()};
   return prepare_group({shape, {{p.dtype, shape}}, {{text, {0}, p.dtype}}, {1}});

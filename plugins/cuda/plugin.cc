@@ -11,8 +11,24 @@ namespace {
 
 const weft_plugin_host* host;
 
+// Puts the thread's GPU back, which is other libraries' too.
+class CurrentDevice {
+ public:
+  CurrentDevice() {
+    if (cudaGetDevice(&before_) != cudaSuccess) before_ = -1;
+  }
+  ~CurrentDevice() {
+    if (before_ >= 0) (void)cudaSetDevice(before_);
+  }
+  CurrentDevice(const CurrentDevice&) = delete;
+
+ private:
+  int before_ = -1;
+};
+
 template <typename Function>
 weft_status* guarded(Function&& function) {
+  const CurrentDevice current;
   try {
     function();
     return nullptr;
@@ -49,21 +65,25 @@ struct Made {
   size_t inputs, outputs;
 };
 constexpr size_t kFew = 16, kMore = 16;
+// Of scratch, which the library aligns to 64 bytes; cuBLASLt wants more.
+constexpr int64_t kScratchAlignment = 256, kLibraryAlignment = 64;
 
 weft_status* run(const void* state, const weft_plugin_run* args) {
   return guarded([&] {
     auto& stream = *static_cast<Stream*>(args->stream);
     stream.device().use();
     const Made& made = *static_cast<const Made*>(state);
+    void* scratch = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(args->scratch) + kScratchAlignment - 1) /
+                                            kScratchAlignment * kScratchAlignment);
     if (made.inputs > kFew || made.outputs > kFew) {
-      made.prepared.run({args->inputs, args->outputs, args->scratch, stream, args->step});
+      made.prepared.run({args->inputs, args->outputs, scratch, stream, args->step});
       return;
     }
     const void* in[kFew + kMore] = {};
     void* out[kFew + kMore] = {};
     std::copy_n(args->inputs, made.inputs, in);
     std::copy_n(args->outputs, made.outputs, out);
-    made.prepared.run({in, out, args->scratch, stream, args->step});
+    made.prepared.run({in, out, scratch, stream, args->step});
   });
 }
 
@@ -80,14 +100,20 @@ cudaMemcpyKind kind_of(int32_t direction) {
 weft_status* memory_new(void* device, int64_t bytes, void** out_data) {
   return guarded([&] { *out_data = device_of(device).allocate(bytes); });
 }
-void memory_free(void* device, void* data) { device_of(device).free(data); }
+void memory_free(void* device, void* data) {
+  const CurrentDevice current;
+  device_of(device).free(data);
+}
 weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes, int32_t direction) {
   return guarded([&] { device_of(device).copy(to, from, bytes, kind_of(direction)); });
 }
 weft_status* stream_open(void* device, void** out_stream) {
   return guarded([&] { *out_stream = new Stream(device_of(device)); });
 }
-void stream_close(void* stream) { delete &stream_of(stream); }
+void stream_close(void* stream) {
+  const CurrentDevice current;
+  delete &stream_of(stream);
+}
 weft_status* stream_copy(void* stream, void* to, const void* from, int64_t bytes, int32_t direction, int32_t) {
   return guarded([&] { stream_of(stream).copy(to, from, bytes, kind_of(direction)); });
 }
@@ -108,7 +134,8 @@ void recording_free(void* recording) { (void)cudaGraphExecDestroy(static_cast<cu
 
 void give(Prepared&& prepared, size_t inputs, size_t outputs, weft_plugin_prepared* out) {
   auto made = std::make_unique<Made>(Made{std::move(prepared), inputs, outputs});
-  out->scratch_bytes = made->prepared.scratch_bytes;
+  const int64_t scratch = made->prepared.scratch_bytes;
+  out->scratch_bytes = scratch > 0 ? scratch + kScratchAlignment - kLibraryAlignment : 0;
   out->fuses = made->prepared.expression.empty() ? 0 : 1;
   out->run = run;
   out->drop = drop;

@@ -77,35 +77,41 @@ std::string compile_image(const std::string& source) {
   return image;
 }
 
-struct Compiled {
-  std::string image;  // read by the driver as GPUs come to need it
-  cudaKernel_t kernel = nullptr;
-};
-
 }  // namespace
 
-cudaKernel_t compile(const std::string& source, const char* name) {
+Compiled::Compiled(std::string image, const char* name) : image_(std::move(image)) {
+  check(cudaLibraryLoadData(&library_, image_.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
+        "a kernel cannot be loaded");
+  const cudaError_t found = cudaLibraryGetKernel(&kernel_, library_, name);
+  if (found != cudaSuccess) (void)cudaLibraryUnload(library_);
+  check(found, "a kernel cannot be loaded");
+}
+
+Compiled::~Compiled() { (void)cudaLibraryUnload(library_); }
+
+std::shared_ptr<const Compiled> compile(const std::string& source, const char* name) {
   static auto* mutex = new std::mutex;
-  static auto* all = new std::unordered_map<std::string, Compiled>;  // never destroyed: threads may run at exit
+  // Never destroyed: threads may run at exit. Texts that nobody has any more are taken out when there are many.
+  static auto* all = new std::unordered_map<std::string, std::weak_ptr<const Compiled>>;
+  constexpr size_t kMany = 256;
+  static size_t look_at = kMany;
   {
     std::lock_guard lock(*mutex);
     auto at = all->find(source);
-    if (at != all->end()) return at->second.kernel;
+    if (at != all->end()) {
+      if (auto known = at->second.lock()) return known;
+    }
   }
-  Compiled made{compile_image(source), nullptr};
+  auto made = std::make_shared<const Compiled>(compile_image(source), name);
   std::lock_guard lock(*mutex);
-  auto [at, is_new] = all->emplace(source, std::move(made));
-  if (!is_new) return at->second.kernel;
-  try {
-    cudaLibrary_t library = nullptr;
-    check(cudaLibraryLoadData(&library, at->second.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
-          "a kernel cannot be loaded");
-    check(cudaLibraryGetKernel(&at->second.kernel, library, name), "a kernel cannot be loaded");
-  } catch (...) {
-    all->erase(at);
-    throw;
+  std::weak_ptr<const Compiled>& place = (*all)[source];
+  if (auto known = place.lock()) return known;  // somebody else was faster
+  place = made;
+  if (all->size() >= look_at) {
+    std::erase_if(*all, [](const auto& item) { return item.second.expired(); });
+    look_at = 2 * all->size() + kMany;
   }
-  return at->second.kernel;
+  return made;
 }
 
 }  // namespace weft::cuda

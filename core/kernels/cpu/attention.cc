@@ -43,7 +43,7 @@ struct State {
 };
 
 // Behind the last that is true.
-int64_t end_of(const bool* allowed, int64_t n) {
+int64_t end_of(const uint8_t* allowed, int64_t n) {
   for (uint64_t eight = 0; n >= 8; n -= 8) {
     std::memcpy(&eight, allowed + n - 8, 8);
     if (eight != 0) break;
@@ -61,8 +61,8 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
     (s.mask.column == 0 ? add.a_alone : add.both)(products, mask, products, keys);
   }
   if (!s.allowed.given) return;
-  const bool* allowed =
-      args.input<bool>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
+  const uint8_t* allowed =
+      args.input<uint8_t>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
   constexpr T kOut = -std::numeric_limits<T>::infinity();
   if (s.allowed.column == 0) {
     if (!*allowed) std::fill_n(products, keys, kOut);
@@ -72,7 +72,7 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
   const void* no = std::memchr(allowed, 0, static_cast<size_t>(keys));
   if (no == nullptr) return;
   const int64_t end = end_of(allowed, keys);
-  for (int64_t i = static_cast<const bool*>(no) - allowed; i < end; ++i) {
+  for (int64_t i = static_cast<const uint8_t*>(no) - allowed; i < end; ++i) {
     if (!allowed[i]) products[i] = kOut;
   }
   std::fill_n(products + end, keys - end, kOut);
@@ -91,8 +91,8 @@ void make_weights(const State<T>& s, T* products, int64_t keys) {
 template <typename T>
 int64_t keys_of(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t count) {
   if (!s.allowed.given || s.allowed.column == 0) return s.keys;
-  const bool* allowed =
-      args.input<bool>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
+  const uint8_t* allowed =
+      args.input<uint8_t>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
   int64_t most = 1;
   for (int64_t i = 0; i < count && most < s.keys; ++i, allowed += s.allowed.row) {
     most = std::max(most, end_of(allowed, s.keys));
