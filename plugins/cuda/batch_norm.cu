@@ -61,7 +61,7 @@ struct alignas(sizeof(T) * kVector) Pack {
 
 // V elements of one channel at a time. y may be x.
 template <typename T, int kVector>
-__global__ void apply(int64_t packs, Divider packs_of_plane, Divider channels, int channel_count,
+__global__ void apply(int64_t packs, PlaceDivider packs_of_plane, PlaceDivider channels, int channel_count,
                       const Line<Wide<T>>* __restrict__ lines, const T* x, T* y) {
   using P = Pack<T, kVector>;
   WEFT_FOR(i, packs) {
@@ -101,7 +101,7 @@ __device__ C block_sum(C sum, C* parts) {
 
 // Part blockIdx.x of channel blockIdx.y: packs of kVector elements, kThreads * kEach / kVector of them.
 template <typename T, int kVector>
-__global__ void moments_of_parts(int64_t packs, Divider packs_of_plane, int64_t plane_packs, int64_t channels,
+__global__ void moments_of_parts(int64_t packs, PlaceDivider packs_of_plane, int64_t plane_packs, int64_t channels,
                                  const T* __restrict__ x, Moments<Wide<T>>* __restrict__ moments) {
   using C = Wide<T>;
   using P = Pack<T, kVector>;
@@ -237,11 +237,9 @@ template <typename T, int kVector>
 void run_apply(const Launch& launch, const Channels& c, const Line<Wide<T>>* lines) {
   // With one element to a plane, packs would hold several channels.
   const int64_t packs = c.count() / kVector;
-  start(launch, apply<T, kVector>, blocks_for(packs), kThreads, 0, packs, Divider(c.inner / kVector),
-        Divider(c.channels), static_cast<int>(c.channels), lines, launch.input<T>(0), launch.output<T>(0));
+  start(launch, apply<T, kVector>, blocks_for(packs), kThreads, 0, packs, PlaceDivider(c.inner / kVector),
+        PlaceDivider(c.channels), static_cast<int>(c.channels), lines, launch.input<T>(0), launch.output<T>(0));
 }
-
-bool aligned(const void* at) { return reinterpret_cast<uintptr_t>(at) % 16 == 0; }
 
 int64_t parts_of(const Channels& c) {
   const int64_t part = c.inner == 1 ? kRowsOfPart : kThreads * kEach;
@@ -258,7 +256,7 @@ void run_moments(const Launch& launch, const Channels& c, Moments<Wide<T>>* mome
   }
   const dim3 blocks(parts, static_cast<unsigned>(std::min<int64_t>(c.channels, 65535)));
   const int64_t plane_packs = c.inner / kVector;
-  start(launch, moments_of_parts<T, kVector>, blocks, kThreads, 0, c.batch * plane_packs, Divider(plane_packs),
+  start(launch, moments_of_parts<T, kVector>, blocks, kThreads, 0, c.batch * plane_packs, PlaceDivider(plane_packs),
         plane_packs, c.channels, launch.input<T>(0), moments);
 }
 

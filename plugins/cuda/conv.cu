@@ -18,8 +18,6 @@ enum class Kind { kForward, kGradInput, kGradWeight };
 // So that what follows in the scratch is aligned.
 int64_t rounded(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
-bool aligned(const void* at) { return reinterpret_cast<uintptr_t>(at) % 16 == 0; }
-
 cudnnDataType_t dnn_type(int32_t dtype) {
   switch (dtype) {
     case WEFT_F64: return CUDNN_DATA_DOUBLE;
@@ -300,7 +298,7 @@ bool accepts(const Node& node) {
 }
 
 Dividers dividers_of(const Geometry& g) {
-  auto divider = [](int64_t size) { return Divider(std::max<int64_t>(size, 1)); };
+  auto divider = [](int64_t size) { return PlaceDivider(std::max<int64_t>(size, 1)); };
   Dividers by{divider(g.in_size),     divider(g.in[1]),
               divider(g.in[2]),       divider(g.out_size),
               divider(g.out[1]),      divider(g.out[2]),
@@ -321,10 +319,10 @@ Shift shift_of(int64_t images, int channels, const int (&from)[3], const int (&t
   }
   s.count = images * channels * s.to_size;
   s.channels = channels;
-  s.by_plane = Divider(s.to_size);
-  s.by_1 = Divider(to[1]);
-  s.by_2 = Divider(to[2]);
-  s.by_channels = Divider(channels);
+  s.by_plane = PlaceDivider(s.to_size);
+  s.by_1 = PlaceDivider(to[1]);
+  s.by_2 = PlaceDivider(to[2]);
+  s.by_channels = PlaceDivider(channels);
   return s;
 }
 
@@ -354,12 +352,12 @@ template <typename T>
 void finish(const Launch& launch, const Plan& p, int64_t count, int plane_size, int channels, const T* bias, T* y) {
   if (bias == nullptr && !p.limited) return;
   constexpr int kVector = 16 / sizeof(T);
-  const Divider by_channels(channels);
+  const PlaceDivider by_channels(channels);
   if (plane_size % kVector == 0 && aligned(y)) {
     start(launch, finish_planes<T, kVector>, blocks_for(count / kVector), kThreads, 0, count / kVector,
-          Divider(plane_size / kVector), by_channels, channels, bias, finish_of<T>(p), y);
+          PlaceDivider(plane_size / kVector), by_channels, channels, bias, finish_of<T>(p), y);
   } else {
-    start(launch, finish_planes<T, 1>, blocks_for(count), kThreads, 0, count, Divider(plane_size), by_channels,
+    start(launch, finish_planes<T, 1>, blocks_for(count), kThreads, 0, count, PlaceDivider(plane_size), by_channels,
           channels, bias, finish_of<T>(p), y);
   }
 }

@@ -38,7 +38,7 @@ struct Finish {
 
 // Sizes as divisors.
 struct Dividers {
-  Divider in_plane, in_1, in_2, out_plane, out_1, out_2, in_channels, out_channels, group, stride[3];
+  PlaceDivider in_plane, in_1, in_2, out_plane, out_1, out_2, in_channels, out_channels, group, stride[3];
 };
 
 // Where element `i` of planes is.
@@ -46,8 +46,8 @@ struct Place {
   int64_t plane;
   int at[3];
 };
-__device__ inline Place place_of(int64_t i, const Divider& by_plane, int plane_size, const Divider& by_1, int n1,
-                                 const Divider& by_2, int n2) {
+__device__ inline Place place_of(int64_t i, const PlaceDivider& by_plane, int plane_size, const PlaceDivider& by_1, int n1,
+                                 const PlaceDivider& by_2, int n2) {
   Place place;
   place.plane = by_plane.of(i);
   const int within = static_cast<int>(i - place.plane * plane_size), rows = by_2.of(within);
@@ -205,7 +205,7 @@ struct Shift {
   int64_t count;
   int from[3], to[3], offset[3];
   int from_size, to_size, channels;
-  Divider by_plane, by_1, by_2, by_channels;
+  PlaceDivider by_plane, by_1, by_2, by_channels;
 };
 template <typename T>
 __global__ void shift_planes(Shift s, const T* __restrict__ from, const T* __restrict__ bias, T* __restrict__ to) {
@@ -235,7 +235,7 @@ struct alignas(sizeof(T) * kVector) Pack {
 
 // y = finish(y + bias), where every plane is some packs.
 template <typename T, int kVector>
-__global__ void finish_planes(int64_t packs, Divider packs_of_plane, Divider by_channels, int channels,
+__global__ void finish_planes(int64_t packs, PlaceDivider packs_of_plane, PlaceDivider by_channels, int channels,
                               const T* __restrict__ bias, Finish<Wide<T>> finish, T* y) {
   auto* pack_at = reinterpret_cast<Pack<T, kVector>*>(y);
   WEFT_FOR(i, packs) {

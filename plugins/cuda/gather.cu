@@ -1,60 +1,13 @@
-// Elements picked by index: Gather, GatherElements, GatherND and weft.GatherAt.
+// Elements picked by index: Gather, GatherElements and GatherND.
 #include <vector>
 
+#include "plugins/cuda/indices.cuh"
 #include "plugins/cuda/kernels.h"
-#include "plugins/cuda/launch.h"
-#include "plugins/cuda/types.cuh"
+#include "plugins/cuda/move.cuh"
 
 namespace weft::cuda {
 
 namespace {
-
-constexpr int kMostDims = 8;
-constexpr int kItems = 4;  // units that a thread has under way together
-constexpr int kUnits = kThreads * kItems;
-constexpr int64_t kNarrow = int64_t{1} << 31;  // counts below it are divided in 32 bits
-
-Prepared ready(std::function<void(const Launch&)> run) {
-  Prepared made;
-  made.run = std::move(run);
-  return made;
-}
-
-// Calls fn.template operator()<T>() for the largest type of up to 16 bytes that rows of so many bytes are made of,
-// where they begin at these addresses.
-template <typename Fn>
-void with_unit(int64_t bytes, const void* a, const void* b, Fn&& fn) {
-  const uint64_t bits =
-      static_cast<uint64_t>(bytes) | reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) | 16;
-  const int64_t unit = static_cast<int64_t>(bits & (~bits + 1));
-  if (unit == 16)
-    fn.template operator()<uint4>();
-  else
-    with_size(unit, fn);
-}
-
-// Indices of 32 or 64 bits.
-struct Indices {
-  const void* data;
-  bool wide;
-
-  __device__ int64_t operator[](int64_t i) const {
-    return wide ? static_cast<const int64_t*>(data)[i] : static_cast<const int32_t*>(data)[i];
-  }
-};
-
-struct Reporter {
-  FaultSlot faults;
-  int32_t step;
-
-  // The place that an index names, counted from the end where negative; -1, once it is told, if it is outside.
-  __device__ int64_t place(int64_t index, int64_t size, int32_t axis) const {
-    const int64_t at = index < 0 ? index + size : index;
-    if (at >= 0 && at < size) return at;
-    faults.report(step, kIndexOutOfRange, index, size, axis);
-    return -1;
-  }
-};
 
 // -- Gather: data [outer, size, inner], indices [count], inner in units
 struct Rows {
@@ -111,7 +64,7 @@ Prepared prepare_gather(const Node& node) {
   return ready([plan, wide](const Launch& launch) {
     Rows s = plan;
     if (s.count * s.inner == 0) return;
-    with_unit(s.inner, launch.in[0], launch.out[0], [&]<typename T>() {
+    with_unit(unit_of(bits_of(s.inner) | bits_of(launch.in[0]) | bits_of(launch.out[0])), [&]<typename T>() {
       s.inner /= static_cast<int64_t>(sizeof(T));
       const int64_t total = s.outer * s.count * s.inner;
       if (total == 0) return;
@@ -174,7 +127,7 @@ Prepared prepare_gather_nd(const Node& node) {
   plan.slice = product(data, batch_dims + length, data.size()) * element;
   return ready([plan](const Launch& launch) {
     if (plan.batches * plan.places * plan.slice == 0) return;
-    with_unit(plan.slice, launch.in[0], launch.out[0], [&]<typename T>() {
+    with_unit(unit_of(bits_of(plan.slice) | bits_of(launch.in[0]) | bits_of(launch.out[0])), [&]<typename T>() {
       Places s = plan;
       s.slice /= static_cast<int64_t>(sizeof(T));
       s.batch_elements /= static_cast<int64_t>(sizeof(T));
@@ -268,43 +221,12 @@ Prepared prepare_gather_elements(const Node& node) {
   return made;
 }
 
-// -- weft.GatherAt: places in a flat tensor, 0 for -1
-template <typename T>
-__global__ void gather_at(const T* data, const int64_t* indices, T* out, int64_t count, int64_t size,
-                          Reporter reporter) {
-  WEFT_FOR(i, count) {
-    const int64_t at = indices[i];
-    if (at < -1 || at >= size)
-      reporter.faults.report(reporter.step, kPlaceOutOfRange, at, size);
-    else
-      out[i] = at >= 0 ? data[at] : T(0);
-  }
-}
-
-bool accepts_gather_at(const Node& node) {
-  return in_list(FloatTypes{}, node.input(0).dtype) && node.input(1).dtype == WEFT_I64;
-}
-
-Prepared prepare_gather_at(const Node& node) {
-  const int64_t size = node.input(0).count(), count = node.input(1).count();
-  Prepared made = ready([](const Launch&) {});
-  if (count == 0) return made;
-  with_size(element_bytes(node.input(0).dtype), [&]<typename T>() {
-    made.run = [size, count](const Launch& launch) {
-      start(launch, gather_at<T>, blocks_for(count), kThreads, 0, launch.input<T>(0), launch.input<int64_t>(1),
-            launch.output<T>(0), count, size, Reporter{launch.stream.faults(), launch.step});
-    };
-  });
-  return made;
-}
-
 }  // namespace
 
 void define_gather(Definitions& all) {
   all.push_back({"Gather", "rows", accepts_gather, prepare_gather});
   all.push_back({"GatherND", "places", accepts_gather_nd, prepare_gather_nd});
   all.push_back({"GatherElements", "plain", accepts_gather_elements, prepare_gather_elements});
-  all.push_back({"weft.GatherAt", "plain", accepts_gather_at, prepare_gather_at});
 }
 
 }  // namespace weft::cuda

@@ -15,6 +15,9 @@ inline unsigned blocks_for(int64_t count, int64_t per_block = kThreads) {
   return static_cast<unsigned>(std::clamp<int64_t>((count + per_block - 1) / per_block, 1, int64_t{1} << 20));
 }
 
+// For loads of 16 bytes; what is left out is aligned, too.
+inline bool aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+
 template <typename... Parameters, typename... Arguments>
 void start(const Launch& launch, void (*kernel)(Parameters...), dim3 blocks, dim3 threads, size_t shared_bytes,
            Arguments... arguments) {

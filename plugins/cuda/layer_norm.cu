@@ -1,49 +1,12 @@
 // LayerNormalization, its gradient and RMSNormalization.
 #include <algorithm>
-#include <cstring>
 
 #include "plugins/cuda/kernels.h"
-#include "plugins/cuda/launch.h"
-#include "plugins/cuda/types.cuh"
+#include "plugins/cuda/rows.cuh"
 
 namespace weft::cuda {
 
 namespace {
-
-// Several neighbours that are loaded and stored at once: 16 bytes, or one element.
-template <typename T, int V>
-struct Pack {
-  T v[V];
-};
-
-template <typename T>
-constexpr int kWhole = 16 / static_cast<int>(sizeof(T));
-
-template <typename T, int V>
-__device__ Pack<T, V> load_pack(const T* from) {
-  Pack<T, V> pack;
-  if constexpr (V == 1) {
-    pack.v[0] = *from;
-  } else {
-    static_assert(sizeof pack == sizeof(uint4));
-    const uint4 raw = *reinterpret_cast<const uint4*>(from);
-    memcpy(&pack, &raw, sizeof raw);
-  }
-  return pack;
-}
-
-template <typename T, int V>
-__device__ void store_pack(T* to, const Pack<T, V>& pack) {
-  if constexpr (V == 1) {
-    *to = pack.v[0];
-  } else {
-    uint4 raw;
-    memcpy(&raw, &pack, sizeof raw);
-    __stwb(reinterpret_cast<uint4*>(to), raw);  // else halves may be stored two by two
-  }
-}
-
-bool aligned(const void* data) { return data == nullptr || reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 template <typename W>
 __device__ W inverse_root(W x) {
@@ -51,12 +14,6 @@ __device__ W inverse_root(W x) {
     return 1 / sqrt(x);
   else
     return 1 / sqrtf(x);
-}
-
-// a * b, but 0 where a is exactly 0.
-template <typename W>
-__device__ W guarded(W a, W b) {
-  return a == W(0) ? W(0) : a * b;
 }
 
 constexpr int kWarp = 32, kMostThreads = 1024;

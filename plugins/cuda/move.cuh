@@ -1,6 +1,7 @@
 // What kernels that move elements share: units of up to 16 bytes, division of indices.
 #pragma once
 
+#include "plugins/cuda/divider.cuh"
 #include "plugins/cuda/launch.h"
 #include "plugins/cuda/types.cuh"
 
@@ -11,9 +12,10 @@ constexpr int kItems = 4;  // units that a thread has under way together
 constexpr int kUnits = kThreads * kItems;
 constexpr int64_t kNarrow = int64_t{1} << 31;  // counts below it are divided in 32 bits
 
-inline Prepared ready(std::function<void(const Launch&)> run) {
+inline Prepared ready(std::function<void(const Launch&)> run, int64_t scratch_bytes = 0) {
   Prepared made;
   made.run = std::move(run);
+  made.scratch_bytes = scratch_bytes;
   return made;
 }
 
@@ -33,30 +35,6 @@ inline int64_t unit_of(uint64_t bits) {
 }
 inline uint64_t bits_of(const void* address) { return reinterpret_cast<uintptr_t>(address); }
 inline uint64_t bits_of(int64_t bytes) { return static_cast<uint64_t>(bytes); }
-
-// Division by a number that is found while the plan is made: of 32 bits by a multiplication, for numbers below 2^31.
-template <typename Index>
-struct Divider;
-template <>
-struct Divider<uint32_t> {
-  uint32_t by, multiplier, shift;
-
-  static Divider of(int64_t by) {
-    Divider d{static_cast<uint32_t>(by), 0, 0};
-    while ((int64_t{1} << d.shift) < by) ++d.shift;
-    const uint64_t wide = static_cast<uint64_t>(by);
-    d.multiplier = static_cast<uint32_t>((((uint64_t{1} << d.shift) - wide) << 32) / wide + 1);
-    return d;
-  }
-  __device__ uint32_t divide(uint32_t n) const { return (__umulhi(n, multiplier) + n) >> shift; }
-};
-template <>
-struct Divider<uint64_t> {
-  uint64_t by;
-
-  static Divider of(int64_t by) { return {static_cast<uint64_t>(by)}; }
-  __device__ uint64_t divide(uint64_t n) const { return n / by; }
-};
 
 template <typename Out, typename In>
 __device__ Out spread(In x) {

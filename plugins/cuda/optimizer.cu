@@ -6,9 +6,6 @@
 namespace weft::cuda {
 namespace {
 
-// Beside the kinds of device.h: `step` is not positive.
-constexpr int32_t kBadStep = 16;
-
 template <typename T, int width>
 struct alignas(sizeof(T) * width) Pack {
   T at[width];
@@ -77,7 +74,7 @@ struct AdamStep {
                               int32_t plan_step, Factors<W>* f) {
     const int64_t step = *given_step;
     if (step < 1) {
-      if (blockIdx.x == 0) faults.report(plan_step, kBadStep, step, 1);
+      if (blockIdx.x == 0) faults.report(plan_step, kStepTooLow, step, 1);
       return false;
     }
     const double rate = static_cast<double>(widen(*given_rate));
@@ -166,8 +163,6 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < Step::kOut; ++k) arrays.out[k][last] = done[k].at[0];
   }
 }
-
-bool aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 // The learning rate, and the number of the step if there is one, follow the arrays.
 template <typename Step>

@@ -12,12 +12,12 @@ namespace {
 // Along one axis `in` is what windows slide over, and `out` how many there are.
 struct Axis {
   int in = 1, out = 1, kernel = 1, stride = 1, dilation = 1, begin = 0, end = 0;
-  Divider by_stride;
+  PlaceDivider by_stride;
 };
 
 struct Pool {
   Axis axes[3];
-  Divider in_plane, in_1, in_2, out_plane, out_1, out_2;
+  PlaceDivider in_plane, in_1, in_2, out_plane, out_1, out_2;
   int in_size = 1, out_size = 1;        // of a plane
   int64_t in_count = 0, out_count = 0;  // of all planes
   bool count_pads = false, columns = false;
@@ -51,7 +51,7 @@ bool read_pool(const Node& node, const Shape& x, const Shape& y, bool fold, Pool
     axis.dilation = static_cast<int>(window.dilations[d]);
     axis.begin = static_cast<int>(begin);
     axis.end = static_cast<int>(end);
-    axis.by_stride = Divider(axis.stride);
+    axis.by_stride = PlaceDivider(axis.stride);
     const bool keeps = fold && kernel[d] == 1 && axis.stride == 1 && begin == 0 && end == 0 && in == out;
     if (keeps && axes.empty()) {
       planes *= in;
@@ -71,7 +71,7 @@ bool read_pool(const Node& node, const Shape& x, const Shape& y, bool fold, Pool
   }
   if (axes.size() > 3) return false;
   std::copy(axes.begin(), axes.end(), p->axes + (3 - axes.size()));
-  auto divider = [](int64_t size) { return Divider(std::max<int64_t>(size, 1)); };
+  auto divider = [](int64_t size) { return PlaceDivider(std::max<int64_t>(size, 1)); };
   p->in_size = static_cast<int>(in_size);
   p->out_size = static_cast<int>(out_size);
   p->in_plane = divider(in_size);
@@ -91,7 +91,7 @@ struct Place {
   int64_t plane;
   int at[3];
 };
-__device__ Place place_of(int64_t i, Divider plane, int plane_size, Divider size_1, int n1, Divider size_2, int n2) {
+__device__ Place place_of(int64_t i, PlaceDivider plane, int plane_size, PlaceDivider size_1, int n1, PlaceDivider size_2, int n2) {
   Place place;
   place.plane = plane.of(i);
   const int within = static_cast<int>(i - place.plane * plane_size);

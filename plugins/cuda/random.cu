@@ -9,9 +9,6 @@
 namespace weft::cuda {
 namespace {
 
-// Beside the kinds of device.h: `ratio` (the bits of a double) is not from 0 to 1; no class can be drawn.
-constexpr int32_t kBadRatio = 17, kNoClass = 18;
-
 // FNV-1a, 64 bits.
 uint64_t hash_name(const std::string& name) {
   uint64_t hash = 0xcbf29ce484222325;
@@ -226,7 +223,7 @@ __global__ void __launch_bounds__(kThreads)
          const int64_t* given_counter, T* y, uint8_t* mask, bool wide, FaultSlot faults, int32_t step) {
   const double ratio = number_at(given_ratio, ratio_dtype);
   if (!(ratio >= 0 && ratio <= 1)) {
-    if (blockIdx.x == 0 && threadIdx.x == 0) faults.report(step, kBadRatio, __double_as_longlong(ratio), 1);
+    if (blockIdx.x == 0 && threadIdx.x == 0) faults.report(step, kRatioOutOfRange, __double_as_longlong(ratio), 1);
     return;
   }
   const int64_t counter = *given_counter;

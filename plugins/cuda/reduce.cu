@@ -1,49 +1,14 @@
 // The Reduce family and weft.SumTo.
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "plugins/cuda/kernels.h"
-#include "plugins/cuda/launch.h"
-#include "plugins/cuda/types.cuh"
+#include "plugins/cuda/rows.cuh"
 
 namespace weft::cuda {
 
 namespace {
 
-// Several neighbours that are loaded at once: 16 bytes, or one element.
-template <typename T, int V>
-struct Pack {
-  T v[V];
-};
-
-template <typename T, int V>
-__device__ Pack<T, V> load_pack(const T* from) {
-  Pack<T, V> pack;
-  if constexpr (V == 1) {
-    pack.v[0] = *from;
-  } else {
-    static_assert(sizeof pack == sizeof(uint4));
-    const uint4 raw = *reinterpret_cast<const uint4*>(from);
-    memcpy(&pack, &raw, sizeof raw);
-  }
-  return pack;
-}
-
-template <typename W>
-__device__ W log_of(W x) {
-  if constexpr (std::is_same_v<W, double>)
-    return log(x);
-  else
-    return logf(x);
-}
-template <typename W>
-__device__ W exp_of(W x) {
-  if constexpr (std::is_same_v<W, double>)
-    return exp(x);
-  else
-    return expf(x);
-}
 template <typename W>
 __device__ W root_of(W x) {
   if constexpr (std::is_same_v<W, double>)
@@ -150,7 +115,7 @@ struct LogSumExp {
     if (b.top == Wide<T>(-INFINITY)) return a;
     const bool second = b.top > a.top || b.top != b.top;
     const Held &high = second ? b : a, &low = second ? a : b;
-    return {high.top, high.sum + low.sum * exp_of(low.top - high.top)};
+    return {high.top, high.sum + low.sum * exp_of<Wide<T>>(low.top - high.top)};
   }
   __device__ T result(Held all, int64_t) const {
     const bool finite = all.top - all.top == 0;

@@ -1,51 +1,21 @@
-// Updates put or added where indices say, in their order: ScatterElements, ScatterND, weft.ScatterAt, weft.ScatterRows,
-// weft.ScatterScan; and OneHot.
+// Updates put or added where indices say, in their order: ScatterElements, ScatterND, weft.ScatterRows, weft.ScatterScan;
+// and OneHot.
 #include <cub/device/device_radix_sort.cuh>
 
+#include "plugins/cuda/indices.cuh"
 #include "plugins/cuda/kernels.h"
-#include "plugins/cuda/launch.h"
-#include "plugins/cuda/types.cuh"
+#include "plugins/cuda/move.cuh"
 
 namespace weft::cuda {
 
 namespace {
 
-constexpr int kMostDims = 8;
 constexpr int kAhead = 8;  // updates of one place that are read together
-
-Prepared ready(std::function<void(const Launch&)> run, int64_t scratch_bytes = 0) {
-  Prepared made;
-  made.run = std::move(run);
-  made.scratch_bytes = scratch_bytes;
-  return made;
-}
-
-struct Indices {
-  const void* data;
-  bool wide;
-
-  __device__ int64_t operator[](int64_t i) const {
-    return wide ? static_cast<const int64_t*>(data)[i] : static_cast<const int32_t*>(data)[i];
-  }
-};
-
-struct Reporter {
-  FaultSlot faults;
-  int32_t step;
-
-  // The place that an index names, counted from the end where negative; -1, once it is told, if it is outside.
-  __device__ int64_t place(int64_t index, int64_t size, int32_t axis) const {
-    const int64_t at = index < 0 ? index + size : index;
-    if (at >= 0 && at < size) return at;
-    faults.report(step, kIndexOutOfRange, index, size, axis);
-    return -1;
-  }
-};
 
 // -- Each update has a key: where it goes among the `size` slices of the output, or `size` for nowhere. Sorted by them,
 // with equal ones in their order, the updates of a place lie side by side; whoever has the first does them all.
 struct Keys {
-  enum Kind { kAxis, kPlaces, kElements, kFlat } kind;
+  enum Kind { kAxis, kPlaces, kElements } kind;
   int64_t count, size;
   int32_t axis = 0;
   // kPlaces: the axes that coordinates are for. kElements: the sizes of the indices and what an index of each means in
@@ -60,12 +30,6 @@ __global__ void make_keys(Indices indices, Keys s, uint32_t* keys, int32_t* posi
     int64_t key = 0;
     if (s.kind == Keys::kAxis) {
       key = reporter.place(indices[i], s.size, s.axis);
-    } else if (s.kind == Keys::kFlat) {
-      key = indices[i];
-      if (key < -1 || key >= s.size) {
-        reporter.faults.report(reporter.step, kPlaceOutOfRange, key, s.size);
-        key = -1;
-      }
     } else if (s.kind == Keys::kPlaces) {
       for (int c = 0; c < s.rank && key >= 0; ++c) {
         const int64_t at = reporter.place(indices[i * s.rank + c], s.axis_size[c], c);
@@ -347,21 +311,6 @@ Prepared prepare_rows(const Node& node) {
   return made;
 }
 
-bool accepts_at(const Node& node) {
-  const Keys keys{Keys::kFlat, node.input(1).count(), node.output(0).count()};
-  return in_list(FloatTypes{}, node.input(0).dtype) && node.input(1).dtype == WEFT_I64 && sortable(keys);
-}
-
-Prepared prepare_at(const Node& node) {
-  const Keys keys{Keys::kFlat, node.input(1).count(), node.output(0).count()};
-  const Sort sort = make_sort(keys, true);
-  Prepared made;
-  with_type(FloatTypes{}, node.input(0).dtype, [&]<typename T>() {
-    made = prepare_joins<T>(sort, {1, keys.size, keys.count, 1}, Join::kAdd, 0, node.output(0).bytes(), true);
-  });
-  return made;
-}
-
 bool plan_places(const Node& node, Keys* keys, Slices* s) {
   const Shape &data = node.input(0).shape, &indices = node.input(1).shape;
   if (node.input(1).dtype != WEFT_I64 || data.empty() || indices.empty() || indices.back() > kMostDims) return false;
@@ -498,7 +447,6 @@ Prepared prepare_one_hot(const Node& node) {
 
 void define_scatter(Definitions& all) {
   all.push_back({"weft.ScatterRows", "sorted", accepts_rows, prepare_rows});
-  all.push_back({"weft.ScatterAt", "sorted", accepts_at, prepare_at});
   all.push_back({"ScatterND", "sorted", accepts_scatter<plan_places>, prepare_scatter<plan_places>});
   all.push_back({"ScatterElements", "sorted", accepts_scatter<plan_elements>, prepare_scatter<plan_elements>});
   all.push_back({"weft.ScatterScan", "sorted", accepts_scan, prepare_scan});

@@ -1,36 +1,14 @@
-// Windows that slide over images: their attributes, and division by sizes that are known when a kernel is made.
+// Windows that slide over images: their attributes.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "plugins/cuda/divider.cuh"
 #include "plugins/cuda/host.h"
 
 namespace weft::cuda {
-
-// Divides by one number, from 1 to 2^31 - 1, by a product and a shift where what is divided is below 2^31.
-class Divider {
- public:
-  explicit Divider(int64_t divisor = 1) : divisor_(static_cast<uint32_t>(divisor)) {
-    while ((uint64_t{1} << shift_) < divisor_) ++shift_;
-    magic_ = static_cast<uint32_t>((((uint64_t{1} << shift_) - divisor_) << 32) / divisor_ + 1);
-  }
-
-#ifdef __CUDACC__
-  // 0 <= n < 2^31
-  __device__ int of(int n) const {
-    const uint32_t u = static_cast<uint32_t>(n);
-    return static_cast<int>((__umulhi(u, magic_) + u) >> shift_);
-  }
-  __device__ int64_t of(int64_t n) const {
-    return n < (int64_t{1} << 31) ? of(static_cast<int>(n)) : n / static_cast<int64_t>(divisor_);
-  }
-#endif
-
- private:
-  uint32_t divisor_, magic_ = 0, shift_ = 0;
-};
 
 // The attributes strides, dilations, pads and auto_pad, which the library has checked.
 struct WindowAttributes {
