@@ -7,6 +7,7 @@
 #include "core/exec/host_functions.h"
 #include "core/exec/loop.h"
 #include "core/tensor/form_cache.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 
@@ -219,7 +220,7 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   }
   if (branch) {
     if (in[0].count() != 1) return invalid("the condition must have one element but is ", in[0].summary());
-    const bool taken = *in[0].as<uint8_t>() != 0;  // files may hold any byte
+    const bool taken = says_true(in[0]);
     std::string_view wanted = taken ? "then_branch" : "else_branch";
     size_t b = std::find(step.branch_names.begin(), step.branch_names.end(), wanted) - step.branch_names.begin();
     std::vector<Tensor> arguments;

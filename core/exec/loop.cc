@@ -7,6 +7,7 @@
 
 #include "core/exec/entry.h"
 #include "core/graph/subgraph.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 
@@ -176,7 +177,7 @@ Status LoopRun::begin_loop(std::vector<Tensor> in) {
   if (!in[1].empty()) {
     if (in[1].count() != 1) return invalid("the condition must have one element but is ", in[1].summary());
     WEFT_TRY(in[1], in[1].moved_to(nullptr));
-    holds_ = *in[1].as<uint8_t>() != 0;
+    holds_ = says_true(in[1]);
   }
   carried_.assign(std::make_move_iterator(in.begin() + 2), std::make_move_iterator(in.end()));
   first_output_ = 1;
@@ -250,7 +251,7 @@ Status LoopRun::iterate() {
   if (loop_) {
     WEFT_TRY(Tensor condition, out[0].moved_to(nullptr));
     if (condition.count() != 1) return invalid("the condition must have one element but is ", condition.summary());
-    holds_ = *condition.as<uint8_t>() != 0;
+    holds_ = says_true(condition);
   }
   for (size_t k = 0; k < carried_.size(); ++k) carried_[k] = std::move(out[first_output_ + k]);
   for (size_t k = 0; k < stacked_.size(); ++k) {

@@ -13,6 +13,7 @@
 #include "core/format/onnx_type.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 
@@ -444,7 +445,7 @@ class Loader {
     if (!repeats && known != nullptr && known->size() == 1 && (*known)[0].known()) return (*known)[0].value() != 0;
     const Tensor* constant = graph.value(id).constant.get();
     const bool holds = constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1;
-    return holds ? *constant->as<uint8_t>() != 0 : -1;
+    return holds ? says_true(*constant) : -1;
   }
 
   // The branch that is always taken, in place of the node. The other one need not fit what comes in: exporters write both

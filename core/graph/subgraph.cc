@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/graph/walk.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 
@@ -126,8 +127,7 @@ bool always_holds(const Graph& graph, ValueId out, ValueId in) {
   while (graph.producer(out).is("Identity")) out = graph.producer(out).inputs[0];
   if (out == in) return true;
   const std::shared_ptr<const Tensor>& constant = graph.value(out).constant;
-  return constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1 &&
-         *constant->as<uint8_t>() != 0;
+  return constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1 && says_true(*constant);
 }
 
 }  // namespace weft

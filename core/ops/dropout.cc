@@ -1,5 +1,6 @@
 // Dropout: ONNX's operator, and weft.Dropout with its randomness as inputs.
 #include "core/graph/expr.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 namespace {
@@ -31,7 +32,7 @@ Status dropout_grad(GradContext& c) {
 bool never_trains(BodyContext& c) {
   if (!c.has_input(2)) return true;
   const auto& mode = c.scope().graph().value(c.input(2).id()).constant;
-  return mode != nullptr && mode->count() == 1 && *mode->as<uint8_t>() == 0;
+  return mode != nullptr && mode->count() == 1 && !says_true(*mode);
 }
 
 // Without `training_mode` nothing is dropped, as with the ratio 0.

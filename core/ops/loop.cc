@@ -4,6 +4,7 @@
 #include "core/graph/expr.h"
 #include "core/graph/subgraph.h"
 #include "core/ops/scan_common.h"
+#include "core/tensor/truth.h"
 
 namespace weft {
 namespace {
@@ -149,8 +150,8 @@ Status infer_loop(InferContext& c) {
   WEFT_CHECK(infer_carried(c, body, types));
   // A loop that nothing but its count ends goes round so often.
   Dim length = c.fresh();
-  const bool begins = !c.has_input(1) ||
-                      (c.constant(1) != nullptr && c.constant(1)->count() == 1 && *c.constant(1)->as<uint8_t>() != 0);
+  const bool begins =
+      !c.has_input(1) || (c.constant(1) != nullptr && c.constant(1)->count() == 1 && says_true(*c.constant(1)));
   const Dims* count = c.ints(0);
   if (begins && always_holds(body, body.outputs()[0], body.inputs()[1]) && count != nullptr && count->size() == 1) {
     if ((*count)[0].known())

@@ -30,25 +30,6 @@ bool is_integer(int32_t dtype) {
   }
 }
 
-const char* type_name(int32_t dtype) {
-  switch (dtype) {
-    case WEFT_F32: return "float";
-    case WEFT_F64: return "double";
-    case WEFT_F16: return "Half";
-    case WEFT_BF16: return "BFloat";
-    case WEFT_I8: return "signed char";
-    case WEFT_I16: return "short";
-    case WEFT_I32: return "int";
-    case WEFT_I64: return "long long";
-    case WEFT_U8: return "unsigned char";
-    case WEFT_U16: return "unsigned short";
-    case WEFT_U32: return "unsigned";
-    case WEFT_U64: return "unsigned long long";
-    case WEFT_BOOL: return "bool";
-    default: return nullptr;
-  }
-}
-
 // -- What each operator is, with the types that it is for; empty for others.
 using Write = Expression (*)(const Node& node, const char* text);
 
@@ -110,7 +91,7 @@ Expression of_power(const Node& node, const char*) {
                                                 : *static_cast<const double*>(exponent.constant);
     if (value == 2) return "$0 * $0";
     if (value == 3) return "$0 * $0 * $0";
-    if (value == -1) return std::string(type_name(base.dtype)) + "(1) / $0";
+    if (value == -1) return std::string(held_name(base.dtype)) + "(1) / $0";
   }
   return "power($0, $1)";
 }
@@ -145,7 +126,7 @@ Expression of_cast(const Node& node, const char*) {
   if (!in_registers(from) || !in_registers(to)) return "";
   const bool to_half = to == WEFT_F16 || to == WEFT_BF16;
   if (to_half && (from == WEFT_I64 || from == WEFT_U64)) return "";  // doubles do not hold them
-  return std::string("Cast<") + type_name(to) + ", " + type_name(from) + ">::of($0)";
+  return std::string("Cast<") + held_name(to) + ", " + held_name(from) + ">::of($0)";
 }
 
 struct Row {

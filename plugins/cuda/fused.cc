@@ -318,7 +318,7 @@ std::string literal(double value, int32_t dtype) {
   return std::string("(") + text + ")";
 }
 
-bool in_registers(int32_t dtype) { return names_of(dtype).held != nullptr; }
+const char* held_name(int32_t dtype) { return names_of(dtype).held; }
 
 Prepared prepare_group(const Group& group, When when) {
   if (group.inputs.size() > kMostOperands || group.outputs.size() > kMostOperands) {

@@ -37,7 +37,8 @@ Prepared prepare_group(const Group& group, When when = When::kNow);
 // A number as an expression of the type, exactly.
 std::string literal(double value, int32_t dtype);
 
-// Whether elements of the type can go through a group.
-bool in_registers(int32_t dtype);
+// What kernels call an element of the type in a register; null for types that cannot go through a group.
+const char* held_name(int32_t dtype);
+inline bool in_registers(int32_t dtype) { return held_name(dtype) != nullptr; }
 
 }  // namespace weft::cuda

@@ -83,9 +83,9 @@ TEST(DamagedModel, GivesResultsOrErrors) {
       Signature signature{(*graph)->inputs(), (*graph)->outputs(), {}};
       std::vector<Tensor> feeds(signature.feeds.size(), x), out;
       RunOptions options;
-      options.timeout_ns = 100'000'000;
+      options.timeout_ns = 10'000'000'000;  // for loops without end; no other run takes that long
       status = session->run(signature, feeds, options, &out);
-      ran += status.ok() || status.code() == Code::kDeadlineExceeded;  // on a busy machine
+      ran += status.ok();
     }
     EXPECT_NE(status.code(), Code::kInternal) << "round " << round << ": " << status.text();
     EXPECT_NE(status.code(), Code::kUnknown) << "round " << round << ": " << status.text();
