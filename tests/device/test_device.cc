@@ -19,7 +19,7 @@ namespace {
 struct Counters {
   std::atomic<int64_t> copies_in{0}, copies_out{0}, copies_within{0}, kernels{0}, waits{0}, bytes_held{0};
   std::atomic<int64_t> fused{0}, recordings{0}, replays{0};
-  std::atomic<bool> fail_allocation{false};
+  std::atomic<bool> fail_allocation{false}, fail_recording{false};
 };
 Counters counters;
 
@@ -138,8 +138,10 @@ class TestStream : public Stream {
     return {};
   }
   Result<std::unique_ptr<Recording>> recorded() override {
+    std::unique_ptr<Recording> made = std::move(recording_);
+    if (counters.fail_recording.exchange(false)) return internal_error("the test device records nothing now");
     ++counters.recordings;
-    return std::unique_ptr<Recording>(std::move(recording_));
+    return made;
   }
   Status replay(Recording& recording) override {
     ++counters.replays;
@@ -326,5 +328,6 @@ TestDeviceCounts test_device_counts() {
 }
 
 void fail_next_allocation() { counters.fail_allocation = true; }
+void fail_next_recording() { counters.fail_recording = true; }
 
 }  // namespace weft

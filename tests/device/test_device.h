@@ -30,7 +30,8 @@ struct TestDeviceCounts {
   int64_t fused = 0, recordings = 0, replays = 0;
 };
 TestDeviceCounts test_device_counts();
-// Their next allocation fails.
+// Their next allocation fails; their next recording does.
 void fail_next_allocation();
+void fail_next_recording();
 
 }  // namespace weft

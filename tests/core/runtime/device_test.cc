@@ -104,6 +104,43 @@ TEST(Device, WhatRunsOftenIsRecorded) {
   }
 }
 
+struct Doubled : TestModel {
+  Expr x = input("x", DType::kF64, {});
+  Expr y = make(scope, "Exp", {make(scope, "MatMul", {reshape_row(x * 2.0), reshape_row(x)})});
+};
+
+TEST(Device, WhatCannotBeRecordedIsDoneStepByStep) {
+  Doubled m;
+  std::shared_ptr<Session> session = session_on("test:late", m);
+  std::shared_ptr<Prepared> call = *session->prepare({{m.x.id()}, {m.y.id()}, {}});
+  Tensor fed = Tensor::scalar<double>(0);
+  ASSERT_TRUE(call->bind_input(0, fed).ok());
+  const TestDeviceCounts before = test_device_counts();
+  for (int run = 1; run <= 6; ++run) {
+    if (run == 3) fail_next_recording();
+    *fed.as<double>() = 0.1 * run;
+    ASSERT_TRUE(call->run({}).ok());
+    EXPECT_NEAR(*call->output(0)->as<double>(), std::exp(2 * 0.01 * run * run), 1e-12) << run;
+  }
+  EXPECT_EQ(test_device_counts().replays - before.replays, 0);
+}
+
+// What a run does not come to has made no choices, which a recording would hold.
+TEST(Device, RunsThatEndEarlyDoNotCountBeforeARecording) {
+  Doubled m;
+  std::shared_ptr<Session> session = session_on("test:late", m);
+  std::shared_ptr<Prepared> call = *session->prepare({{m.x.id()}, {m.y.id()}, {}});
+  ASSERT_TRUE(call->bind_input(0, Tensor::scalar<double>(1)).ok());
+  RunOptions late;
+  late.timeout_ns = 1;
+  const TestDeviceCounts before = test_device_counts();
+  for (int run = 0; run < 3; ++run) expect_error(call->run(late), Code::kDeadlineExceeded, "");
+  for (int run = 1; run <= 2; ++run) ASSERT_TRUE(call->run({}).ok());
+  EXPECT_EQ(test_device_counts().recordings, before.recordings);
+  ASSERT_TRUE(call->run({}).ok());
+  EXPECT_GT(test_device_counts().recordings, before.recordings);
+}
+
 TEST(Device, SessionsOfOneStoreMayLieOnSeveral) {
   Counter m;
   auto store = std::make_shared<Store>();
