@@ -354,29 +354,40 @@ struct Held {
   }
 };
 
-TEST(Session, ARunThatWaitsForAnothersAssignmentStops) {
-  SessionModel m;
-  Expr x = m.input("x", DType::kF32, {}), w = m.variable("w", 1.0f);
+// A run that adds 2 to a variable of 1 is under way, and stays so until its end is asked for.
+struct HeldAssignment : SessionModel {
+  Expr x = input("x", DType::kF32, {}), w = variable("w", 1.0f);
   Expr called =
-      make(m.scope, "weft.HostCall", {x},
+      make(scope, "weft.HostCall", {x},
            {{"name", "held"}, {"dtypes", std::vector<std::string>{"f32"}}, {"shapes", std::vector<std::string>{""}}});
-  Expr slow = m.assign(w, w + called), quick = m.assign(w, w + 1.0);
-  m.start();
+  Expr slow = assign(w, w + called), quick = assign(w, w + 1.0);
   Held held;
-  std::thread first([&] {
-    Status status = m.run({{x.id()}, {slow.id()}, {}}, {Tensor::scalar(2.0f)}).status();
-    EXPECT_TRUE(status.ok()) << status.text();
-  });
-  held.inside.wait(false);
+  std::thread first;
+
+  HeldAssignment() {
+    start();
+    first = std::thread([this] {
+      Status status = run({{x.id()}, {slow.id()}, {}}, {Tensor::scalar(2.0f)}).status();
+      EXPECT_TRUE(status.ok()) << status.text();
+    });
+    held.inside.wait(false);
+  }
+  void end() {
+    held.let_go();
+    first.join();
+  }
+};
+
+TEST(Session, ARunThatWaitsForAnothersAssignmentStops) {
+  HeldAssignment m;
   RunOptions deadline;
   deadline.timeout_ns = 1'000'000;
-  expect_error(m.run({{}, {quick.id()}, {}}, {}, deadline).status(), Code::kDeadlineExceeded, "");
+  expect_error(m.run({{}, {m.quick.id()}, {}}, {}, deadline).status(), Code::kDeadlineExceeded, "");
   RunOptions polled;
   polled.poll = [](void*) { return Status(Code::kAborted, "the user said so"); };
-  auto prepared = *m.session->prepare({{}, {quick.id()}, {}});
+  auto prepared = *m.session->prepare({{}, {m.quick.id()}, {}});
   expect_error(prepared->run(polled), Code::kAborted, "the user said so");
-  held.let_go();
-  first.join();
+  m.end();
   EXPECT_EQ(m.get("w"), 3.0f);
   EXPECT_TRUE(prepared->run({}).ok());
   EXPECT_EQ(m.get("w"), 4.0f);
@@ -384,21 +395,9 @@ TEST(Session, ARunThatWaitsForAnothersAssignmentStops) {
 
 // A host function of the run that the other one waits for may close that one.
 TEST(Session, ACloseEndsAPreparedRunThatWaitsForAnothersAssignment) {
-  SessionModel m;
-  Expr x = m.input("x", DType::kF32, {}), w = m.variable("w", 1.0f);
-  Expr called =
-      make(m.scope, "weft.HostCall", {x},
-           {{"name", "held"}, {"dtypes", std::vector<std::string>{"f32"}}, {"shapes", std::vector<std::string>{""}}});
-  Expr slow = m.assign(w, w + called), quick = m.assign(w, w + 1.0);
-  m.start();
-  Held held;
-  std::thread first([&] {
-    Status status = m.run({{x.id()}, {slow.id()}, {}}, {Tensor::scalar(2.0f)}).status();
-    EXPECT_TRUE(status.ok()) << status.text();
-  });
-  held.inside.wait(false);
+  HeldAssignment m;
   for (const bool polls : {false, true}) {
-    auto prepared = *m.session->prepare({{}, {quick.id()}, {}});
+    auto prepared = *m.session->prepare({{}, {m.quick.id()}, {}});
     std::thread second([&] {
       RunOptions options;
       if (polls) options.poll = [](void*) { return Status(); };
@@ -408,8 +407,7 @@ TEST(Session, ACloseEndsAPreparedRunThatWaitsForAnothersAssignment) {
     EXPECT_TRUE(prepared->close().ok());
     second.join();
   }
-  held.let_go();
-  first.join();
+  m.end();
   EXPECT_EQ(m.get("w"), 3.0f);
 }
 
