@@ -22,6 +22,9 @@ class CancelToken {
 
 int64_t monotonic_ns();
 
+// What is guessed to take less is not asked whether to stop: between steps, and before a loop of one block.
+constexpr double kWatchEveryNs = 1000;
+
 // What one run looks at to learn whether it should stop. Owned by the thread that called run, which
 // alone calls `check`; any thread may call `stopped`.
 class StopCondition {

@@ -356,6 +356,7 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
   if (count <= 0) return;
   if (block < 1) block = count;
   double cost_ns = cost_ns_per_item * static_cast<double>(count);
+  if (count <= block && cost_ns < kWatchEveryNs) return body(context, 0, count);
   Thread& self = this_thread;
   if (cost_ns >= kWorthHotNs && count > block && parallel.max_threads != 1 && !self.inside && pool_threads() > 1) {
     Pool* pool = process.pool.load(std::memory_order_acquire);

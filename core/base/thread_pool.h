@@ -28,8 +28,8 @@ using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 //
 // `cost_ns_per_item` is a rough guess of what one item costs on one thread: work too small to be
 // worth waking another thread for runs on the caller, as does a call from inside a body that runs
-// in parallel: on the thread that is in that body. If `stop` stops, the blocks not yet begun are skipped; the caller's next
-// `stop->check()` says why. Allocates nothing and never fails.
+// in parallel: on the thread that is in that body. If `stop` stops, the blocks not yet begun are skipped, but for a single
+// one of less than kWatchEveryNs; the caller's next `stop->check()` says why. Allocates nothing and never fails.
 void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
                   void* context);
 

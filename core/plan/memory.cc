@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/base/cancel.h"
 #include "core/plan/branches.h"
 
 namespace weft {
@@ -13,8 +14,6 @@ namespace {
 
 constexpr int32_t kNone = -1;
 constexpr int32_t kForever = std::numeric_limits<int32_t>::max();
-// Steps of so much time by their own guess run without a look at whether the run is to stop.
-constexpr double kWatchEveryNs = 1000;
 // A group must not make the arena grow by more than both.
 constexpr int64_t kMostGrowthBytes = 4 << 20;
 constexpr int64_t kMostGrowthShare = 4;  // a fourth

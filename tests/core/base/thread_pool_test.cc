@@ -329,6 +329,19 @@ TEST(ThreadPool, StoppedBeforeItBeginsDoesNothing) {
   EXPECT_EQ(stop.check().code(), Code::kDeadlineExceeded);
 }
 
+// To ask takes longer than what it would save; a block that may take long is asked for.
+TEST(ThreadPool, OneShortBlockIsNotAskedWhetherToStop) {
+  StopCondition stop;
+  stop.set_deadline_ns(1);
+  Parallel parallel;
+  parallel.stop = &stop;
+  int short_ones = 0, long_ones = 0;
+  parallel_for(parallel, 10, 10, 1.0, [&](int64_t, int64_t) { ++short_ones; });
+  parallel_for(parallel, 10, 10, kWatchEveryNs, [&](int64_t, int64_t) { ++long_ones; });
+  EXPECT_EQ(short_ones, 1);
+  EXPECT_EQ(long_ones, 0);
+}
+
 TEST(ThreadPool, RunsUnderTheDefaultFloatEnvironment) {
   const uint64_t before = float_mode();
   set_float_mode(before | kFlushToZero);
