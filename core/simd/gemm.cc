@@ -256,8 +256,9 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
     if (done + p.k == g.k) p.limits = g.limits;
     for (int64_t panel = from, next; panel < to; panel = next) {
       int64_t column = panel * tiles.panel;
-      int64_t count = panel < d.first ? 1 : most;
-      while (count > 1 && (panel + count > to || column + count * tiles.panel > g.n)) count /= 2;
+      const int64_t past = panel < d.first ? std::min(d.first, to) : to;  // what is packed lies elsewhere
+      int64_t count = most;
+      while (count > 1 && (panel + count > past || column + count * tiles.panel > g.n)) count /= 2;
       next = panel + count;
       p.columns = std::min(count * tiles.panel, g.n - column);
       int64_t at = 0;
@@ -282,7 +283,7 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
       if (g.packed_bf16 != nullptr)
         run_bf16(g, p, g.packed_bf16 + at / 2, count, d.packed_k * tiles.panel / 2);
       else if (count > 1)
-        tiles.run_low(p, d.packed_k * tiles.panel);
+        tiles.run_low(p, panel < d.first ? tiles.panel : d.packed_k * tiles.panel);
       else
         tiles.run(p);
     }

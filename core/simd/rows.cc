@@ -230,14 +230,46 @@ void rms_norm(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
   each(y, n, scaled, x, scale);
 }
 
+// Of R rows, whose sums are at work side by side.
+template <typename T, int R>
+HWY_INLINE void dots_of(const T* a, const T* x, int64_t distance, T factor, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  hn::Vec<decltype(d)> sum[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) sum[r] = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto left = hn::LoadU(d, a + i);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(left, hn::LoadU(d, x + r * distance + i), sum[r]);
+  }
+  if (i < n) {
+    const auto left = load_tail(a + i, n - i);
+    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(left, load_tail(x + r * distance + i, n - i), sum[r]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) y[r] = factor * hn::GetLane(hn::SumOfLanes(d, sum[r]));
+}
+
+template <typename T>
+void dots(const T* a, const T* x, int64_t distance, int64_t count, T factor, T* y, int64_t n) {
+  constexpr int kAtOnce = 8;
+  int64_t row = 0;
+  for (; row + kAtOnce <= count; row += kAtOnce) {
+    dots_of<T, kAtOnce>(a, x + row * distance, distance, factor, y + row, n);
+  }
+  for (; row < count; ++row) dots_of<T, 1>(a, x + row * distance, distance, factor, y + row, n);
+}
+
 }  // namespace
 
 extern constexpr RowsTable<float> kRowsF32 = {
-    max<float>,          exp_sum<float>,    softmax<float>,         log_softmax<float>,
-    softmax_grad<float>, layer_norm<float>, layer_norm_grad<float>, rms_norm<float>};
+    max<float>,        exp_sum<float>,         softmax<float>,  log_softmax<float>, softmax_grad<float>,
+    layer_norm<float>, layer_norm_grad<float>, rms_norm<float>, dots<float>};
 extern constexpr RowsTable<double> kRowsF64 = {
-    max<double>,          exp_sum<double>,    softmax<double>,         log_softmax<double>,
-    softmax_grad<double>, layer_norm<double>, layer_norm_grad<double>, rms_norm<double>};
+    max<double>,        exp_sum<double>,         softmax<double>,  log_softmax<double>, softmax_grad<double>,
+    layer_norm<double>, layer_norm_grad<double>, rms_norm<double>, dots<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

@@ -29,6 +29,8 @@ struct RowsTable {
   void (*layer_norm_grad)(const T* x, const T* scale, const T* dy, T epsilon, T* dx, T* dscale, int64_t n);
   // y = x * inverse * scale, with the inverse of the root of the mean square + epsilon.
   void (*rms_norm)(const T* x, const T* scale, T epsilon, T* y, int64_t n);
+  // y[i] = factor * the sum of a * x, where row i of x, of `count`, begins at x + i * distance.
+  void (*dots)(const T* a, const T* x, int64_t distance, int64_t count, T factor, T* y, int64_t n);
 };
 
 const RowsTable<float>& rows_f32(Isa isa);

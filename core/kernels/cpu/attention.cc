@@ -18,6 +18,7 @@ constexpr int64_t kBlockProducts = 65536, kLeastRows = 8, kMostRows = 64;
 constexpr int64_t kLeastTasks = 8;
 constexpr int64_t kLanes = 16;  // with scratch of their own
 constexpr int64_t kPage = 4096;
+constexpr int64_t kFewQueries = 4;  // for which turning the keys takes longer than it saves
 
 // A mask, as the head of an image finds it.
 struct Mask {
@@ -34,8 +35,9 @@ struct State {
   Mask mask, allowed;
   int mask_input;  // the other one is the next
   bool empty_is_zero;
-  int64_t rows;   // queries of a block
-  int64_t parts;  // of a head
+  bool turns_keys = true;  // else a query is multiplied with each key where it lies
+  int64_t rows;            // queries of a block
+  int64_t parts;           // of a head
   int64_t lanes;
   int64_t keys_size, values_size, scores_row, lane_size;  // scratch, in elements
 
@@ -112,7 +114,7 @@ void run_part(const State<T>& s, const RunArgs& args, int64_t head, int64_t part
   Gemm<T> scores = s.scores, values = s.values;
   scores.b = args.input<T>(1) + image * s.k_image + inner * s.k_head;
   values.b = args.input<T>(2) + image * s.v_image + inner * s.v_head;
-  pack_b(scores, packed_keys, alone);
+  if (s.turns_keys) pack_b(scores, packed_keys, alone);
   pack_b(values, packed_values, alone);
   scores.packed_b = packed_keys;
   values.packed_b = packed_values;
@@ -125,8 +127,12 @@ void run_part(const State<T>& s, const RunArgs& args, int64_t head, int64_t part
     scores.m = values.m = count;
     scores.n = values.k = keys;
     scores.a = q + query * scores.a_row;
-    run_gemm(scores, more, alone);
+    if (s.turns_keys) run_gemm(scores, more, alone);
     for (int64_t i = 0; i < count; ++i) {
+      if (!s.turns_keys) {
+        rows_table(T()).dots(scores.a + i * scores.a_row, scores.b, scores.b_column, keys, scores.alpha,
+                             products + i * s.scores_row, scores.k);
+      }
       put_on(s, args, head, query + i, keys, products + i * s.scores_row);
       make_weights(s, products + i * s.scores_row, keys);
     }
@@ -246,6 +252,8 @@ State<T> read_state(const KernelContext& c, int mask_input) {
 template <typename T>
 Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   State<T> s = read_state<T>(c, 3);
+  s.turns_keys = s.scores.b_row != 1 || s.queries > kFewQueries;
+  if (!s.turns_keys) s.keys_size = 0;
   s.parts = std::clamp<int64_t>(divide_up(kLeastTasks, s.images * s.heads), 1, divide_up(s.queries, s.rows));
   s.lanes = std::min(s.tasks(), kLanes);
   const int64_t more = std::max(packed_scratch(s.scores), packed_scratch(s.values));
