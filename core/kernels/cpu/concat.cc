@@ -1,4 +1,5 @@
 // Kernels of Concat and Split: blocks of bytes.
+#include <algorithm>
 #include <cstring>
 
 #include "core/kernel/registry.h"
@@ -8,11 +9,15 @@
 namespace weft {
 namespace {
 
-// Each part has `outer` blocks, of part_bytes[i]; in the whole they lie one after another.
+constexpr double kLeastCopyNs = 5000;  // of what a thread copies at once
+
+// Each part has `outer` blocks, of part_bytes[i]; in the whole they lie one after another, from part_at[i] on.
 struct Parts {
   int64_t outer = 1;
-  std::vector<int64_t> part_bytes;
+  std::vector<int64_t> part_bytes, part_at;
   int64_t whole_bytes = 0;
+  int64_t at_once = 1;  // blocks that one thread copies at least
+  double block_ns = 0;
 };
 
 Parts make_parts(const Shape& whole, int64_t axis, DType dtype, const std::vector<int64_t>& sizes) {
@@ -25,31 +30,40 @@ Parts make_parts(const Shape& whole, int64_t axis, DType dtype, const std::vecto
   }
   for (int64_t size : sizes) {
     parts.part_bytes.push_back(size * inner);
+    parts.part_at.push_back(parts.whole_bytes);
     parts.whole_bytes += size * inner;
   }
   return parts;
 }
 
+// Calls copy(part, address in the whole, address in the part, bytes) for all blocks, part by part.
+template <typename Copy>
+void each_block(const Parts& parts, const RunArgs& args, Copy copy) {
+  const int64_t count = parts.outer * static_cast<int64_t>(parts.part_bytes.size());
+  parallel_for(*args.parallel, count, parts.at_once, parts.block_ns, [&](int64_t begin, int64_t end) {
+    int64_t part = begin / parts.outer, outer = begin % parts.outer;
+    for (; begin < end; ++part, outer = 0) {
+      const int64_t bytes = parts.part_bytes[part], past = std::min(parts.outer, outer + end - begin);
+      begin += past - outer;
+      for (; bytes > 0 && outer < past; ++outer) {
+        copy(static_cast<int>(part), outer * parts.whole_bytes + parts.part_at[part], outer * bytes, bytes);
+      }
+    }
+  });
+}
+
 void run_concat(const Parts& parts, const RunArgs& args) {
   char* to = args.output<char>(0);
-  for (size_t p = 0; p < parts.part_bytes.size(); ++p) {
-    const char* from = args.input<char>(static_cast<int>(p));
-    int64_t bytes = parts.part_bytes[p];
-    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o)
-      std::memcpy(to + o * parts.whole_bytes, from + o * bytes, bytes);
-    to += bytes;
-  }
+  each_block(parts, args, [&](int part, int64_t whole, int64_t own, int64_t bytes) {
+    std::memcpy(to + whole, args.input<char>(part) + own, static_cast<size_t>(bytes));
+  });
 }
 
 void run_split(const Parts& parts, const RunArgs& args) {
   const char* from = args.input<char>(0);
-  for (size_t p = 0; p < parts.part_bytes.size(); ++p) {
-    char* to = args.output<char>(static_cast<int>(p));
-    int64_t bytes = parts.part_bytes[p];
-    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o)
-      std::memcpy(to + o * bytes, from + o * parts.whole_bytes, bytes);
-    from += bytes;
-  }
+  each_block(parts, args, [&](int part, int64_t whole, int64_t own, int64_t bytes) {
+    std::memcpy(args.output<char>(part) + own, from + whole, static_cast<size_t>(bytes));
+  });
 }
 
 int64_t axis_of(const KernelContext& c) {
@@ -57,12 +71,13 @@ int64_t axis_of(const KernelContext& c) {
   return axis < 0 ? axis + c.rank(0) : axis;
 }
 
-// A block takes a call.
+// A block takes a call, and what lies far away is read and written.
 template <auto Run>
 void use_parts(Parts parts, PreparedKernel* prepared) {
-  const double blocks = static_cast<double>(parts.outer) * static_cast<double>(parts.part_bytes.size());
-  prepared->cost_ns = 5 * blocks + copy_cost_ns(parts.outer * parts.whole_bytes);
-  prepared->most_threads = 1;
+  const int64_t count = parts.outer * static_cast<int64_t>(parts.part_bytes.size());
+  prepared->cost_ns = 5 * static_cast<double>(count) + 2 * copy_cost_ns(parts.outer * parts.whole_bytes);
+  parts.block_ns = count > 0 ? prepared->cost_ns / static_cast<double>(count) : 0;
+  parts.at_once = std::max<int64_t>(1, static_cast<int64_t>(kLeastCopyNs / std::max(parts.block_ns, 1.0)));
   prepared->use<Run>(std::move(parts));
 }
 
