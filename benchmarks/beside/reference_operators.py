@@ -12,7 +12,7 @@ from .net import Array
 
 
 class GridSample(OpRun):
-    """Bilinear, with zeros around the image and corners that are those of the outermost pixels."""
+    """Bilinear, with zeros around the image; -1 and 1 are the outer edges of the outermost pixels."""
 
     def _run(self, x: Array, grid: Array, mode: str, padding_mode: str, align_corners: int) -> tuple[Array]:
         if (mode, padding_mode, align_corners) != ("bilinear", "zeros", 0):

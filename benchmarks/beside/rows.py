@@ -103,20 +103,20 @@ ROWS = (
     Row("lstm", "LSTM 2 x 256, 64 steps, batch 1", lambda: recurrent.lstm(2, 256, 64, batch=1), goal=1.2),
     Row("lstm-b32", "LSTM 2 x 256, 64 steps, batch 32", lambda: recurrent.lstm(2, 256, 64, batch=32), goal=None),
     Row("gru", "GRU 2 x 256, 64 steps, batch 1", lambda: recurrent.gru(2, 256, 64, batch=1), goal=1.2),
-    Row("resize", "64 channels of 128 x 128 to twice that, linear", lambda: resampling.resize(64, 128, 2), goal=1),
-    Row("gridsample", "64 channels of 128 x 128 at drawn places, bilinear", lambda: resampling.grid_sample(64, 128), goal=1),
+    Row("resize", "Resize of 64 x 128 x 128 to twice that, linear", lambda: resampling.resize(64, 128, 2), goal=1),
+    Row("gridsample", "GridSample of 64 x 128 x 128, bilinear", lambda: resampling.grid_sample(64, 128), goal=1),
     Row(
         "forest", "forest of 100 trees 12 deep, 30 features, 1,000 rows",
         lambda: trees.forest(100, 12, features=30, rows=1000), goal=1.2,
-    ),
+    ),  # fmt: skip
     Row(
         "boosting", "boosting, 100 trees 6 deep, 30 features, 1,000 rows",
         lambda: trees.boosting(100, 6, features=30, rows=1000), goal=1.2,
-    ),
+    ),  # fmt: skip
     Row(
         "text", "classes of 256 texts by 4,000 words, arrays out", lambda: text.classes(256, words=4000), goal=1,
         peers=TEXT_PEERS,
-    ),
+    ),  # fmt: skip
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", train_mlp, goal=2),
     *map(train_from, (OURS_IN_C, "weft_cpp", "weft_java", "weft_go")),
     *map(as_from_c, ("weft_cpp", OURS, "weft_java", "weft_go")),
