@@ -217,7 +217,8 @@ weft_status* weft_tensor_to(const weft_tensor* tensor, const char* device, weft_
     WEFT_TRY(const std::shared_ptr<Memory> memory, find_memory(device));
     const Tensor& from = tensor->tensor;
     if (memory != nullptr && from.buffer() == nullptr) {
-      return unimplemented(from.summary(), " cannot lie on '", device, "': only tensors of numbers and truth values can");
+      return unimplemented(from.summary(), " cannot lie on '", device,
+                           "': only tensors of numbers and truth values can");
     }
     WEFT_TRY(Tensor there, from.moved_to(memory));
     return give(std::move(there), out_tensor);

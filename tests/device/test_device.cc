@@ -336,9 +336,9 @@ void add_test_devices() {
 std::vector<std::string> test_devices() { return {"test:early", "test:late", "test:partial"}; }
 
 TestDeviceCounts test_device_counts() {
-  return {counters.copies_in,  counters.copies_out, counters.copies_within, counters.kernels, counters.waits,
-          counters.bytes_held, counters.fused,      counters.recordings,    counters.replays,
-          counters.waits_for_others};
+  return {counters.copies_in, counters.copies_out,      counters.copies_within, counters.kernels,
+          counters.waits,     counters.bytes_held,      counters.fused,         counters.recordings,
+          counters.replays,   counters.waits_for_others};
 }
 
 void fail_next_allocation() { counters.fail_allocation = true; }
