@@ -233,6 +233,7 @@ Status Prepared::State::plan() {
 
 // A tensor for an output that is not bound. On the device it is that of the last run or the one before, if nobody else
 // holds it any more: memory of a device takes its time to come, and what is recorded is good for the same addresses alone.
+// Borrowed memory, to which the output was bound before, is still its owner's.
 Status Prepared::State::make_output(size_t i) {
   const Binding& wanted = frame->plan().outputs[i];
   if (!wanted.on_device) {
@@ -242,7 +243,7 @@ Status Prepared::State::make_output(size_t i) {
   const std::shared_ptr<Memory>& memory = session->memory_;
   const auto usable = [&](const Tensor& tensor) {
     return tensor.memory() == memory.get() && tensor.dtype() == wanted.dtype && tensor.shape() == wanted.shape &&
-           tensor.alone();
+           !tensor.buffer()->borrowed() && tensor.alone();
   };
   if (usable(results[i])) return {};
   std::swap(results[i], spares[i]);
