@@ -12,7 +12,9 @@ import "unsafe"
 
 // TensorFromDLPack is a tensor over the elements of another library of the process, without a copy. managed is a
 // DLManagedTensorVersioned of DLPack's version 1, which is taken over: its deleter is called once, when the last holder
-// of the elements has let go. After an error it is still the caller's. Where it says so, the tensor is read-only.
+// of the elements has let go. After an error it is still the caller's. Where it says so, the tensor is read-only. Its
+// elements may lie on a device that has been loaded; what writes them must be done, or be ordered before what is put on the
+// device's default stream, for which this waits.
 func TensorFromDLPack(managed unsafe.Pointer) (*Tensor, error) { return fromDLPack(managed, 1) }
 
 // TensorFromDLPackUnversioned is TensorFromDLPack for a DLManagedTensor, of before version 1.
@@ -33,7 +35,8 @@ func fromDLPack(managed unsafe.Pointer, versioned C.int32_t) (*Tensor, error) {
 
 // DLPack is the elements for another library of the process, without a copy: a DLManagedTensorVersioned of DLPack's
 // version 1. It keeps the elements alive, also when the tensor is closed, until whoever takes it over calls its deleter,
-// once. TensorFromDLPack takes it over, too.
+// once. TensorFromDLPack takes it over, too. On a device they have been written, so every stream may read them; the deleter
+// waits for the device's default stream.
 func (t *Tensor) DLPack() (unsafe.Pointer, error) { return t.toDLPack(1) }
 
 // DLPackUnversioned is DLPack as a DLManagedTensor, of before version 1. That cannot say that elements are read-only: of

@@ -82,6 +82,19 @@ func ExampleTensor_Reshape() {
 	// Output: f32[2, 2] [0 0 0 0] [1 2 3 4]
 }
 
+func ExampleTensor_To() {
+	made := need(weft.TensorOf[float32](1, 2))
+	defer made.Close()
+	there := need(made.To("cpu")) // Or another of weft.Devices().
+	defer there.Close()
+	fmt.Println(there.Device(), need(weft.Data[float32](there)))
+	_, err := made.To("cuda:7")
+	fmt.Println(errors.Is(err, weft.NotFound))
+	// Output:
+	// cpu [1 2]
+	// true
+}
+
 func ExampleSequenceOf() {
 	a, b := need(weft.TensorOf[float32](1)), need(weft.TensorOf[float32](2, 3))
 	defer a.Close()

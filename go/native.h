@@ -180,6 +180,7 @@ typedef struct {
   weft_status* (*weft_tensor_new_map)(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_borrow)(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
   weft_status* (*weft_tensor_copy)(const weft_tensor* tensor, weft_tensor** out_tensor);
+  weft_status* (*weft_tensor_to)(const weft_tensor* tensor, const char* device, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_reshape)(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);
   void (*weft_tensor_free)(weft_tensor* tensor);
   int32_t (*weft_tensor_kind)(const weft_tensor* tensor);
@@ -188,6 +189,7 @@ typedef struct {
   const int64_t* (*weft_tensor_dims)(const weft_tensor* tensor);
   int64_t (*weft_tensor_count)(const weft_tensor* tensor);
   size_t (*weft_tensor_bytes)(const weft_tensor* tensor);
+  const char* (*weft_tensor_device)(const weft_tensor* tensor);
   const void* (*weft_tensor_data)(const weft_tensor* tensor);
   weft_status* (*weft_tensor_mutable)(weft_tensor* tensor, void** out_data);
   const char* (*weft_tensor_string)(const weft_tensor* tensor, int64_t i, int64_t* out_size);
@@ -362,6 +364,7 @@ extern wg_functions wg_table;
   "weft_tensor_new_map", \
   "weft_tensor_borrow", \
   "weft_tensor_copy", \
+  "weft_tensor_to", \
   "weft_tensor_reshape", \
   "weft_tensor_free", \
   "weft_tensor_kind", \
@@ -370,6 +373,7 @@ extern wg_functions wg_table;
   "weft_tensor_dims", \
   "weft_tensor_count", \
   "weft_tensor_bytes", \
+  "weft_tensor_device", \
   "weft_tensor_data", \
   "weft_tensor_mutable", \
   "weft_tensor_string", \
@@ -546,6 +550,7 @@ static inline weft_status* wg_tensor_new_optional(const weft_tensor* element, we
 static inline weft_status* wg_tensor_new_map(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_map(keys, values, out_tensor); }
 static inline weft_status* wg_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, uintptr_t user, weft_drop drop) { return wg_table.weft_tensor_borrow(dtype, dims, rank, data, bytes, writable, out_tensor, (void*)user, drop); }
 static inline weft_status* wg_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor) { return wg_table.weft_tensor_copy(tensor, out_tensor); }
+static inline weft_status* wg_tensor_to(const weft_tensor* tensor, const char* device, weft_tensor** out_tensor) { if (device == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_tensor_to(tensor, device, out_tensor); }
 static inline weft_status* wg_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor) { return wg_table.weft_tensor_reshape(tensor, dims, rank, out_tensor); }
 static inline void wg_tensor_free(weft_tensor* tensor) { wg_table.weft_tensor_free(tensor); }
 static inline int32_t wg_tensor_kind(const weft_tensor* tensor) { return wg_table.weft_tensor_kind(tensor); }
@@ -554,6 +559,7 @@ static inline int32_t wg_tensor_rank(const weft_tensor* tensor) { return wg_tabl
 static inline const int64_t* wg_tensor_dims(const weft_tensor* tensor) { return wg_table.weft_tensor_dims(tensor); }
 static inline int64_t wg_tensor_count(const weft_tensor* tensor) { return wg_table.weft_tensor_count(tensor); }
 static inline size_t wg_tensor_bytes(const weft_tensor* tensor) { return wg_table.weft_tensor_bytes(tensor); }
+static inline const char* wg_tensor_device(const weft_tensor* tensor) { return wg_table.weft_tensor_device(tensor); }
 static inline const void* wg_tensor_data(const weft_tensor* tensor) { return wg_table.weft_tensor_data(tensor); }
 static inline weft_status* wg_tensor_mutable(weft_tensor* tensor, void** out_data) { return wg_table.weft_tensor_mutable(tensor, out_data); }
 static inline const char* wg_tensor_string(const weft_tensor* tensor, int64_t i, int64_t* out_size) { return wg_table.weft_tensor_string(tensor, i, out_size); }

@@ -36,6 +36,7 @@ type SessionOptions struct {
 	Share            *Session // a session whose variables this one uses too
 	Device           string   // one of Devices, which runs what it has kernels for; "": the CPU
 	DeviceOnly       bool     // whether an operator that the device has no kernel for is Unimplemented, not run on the CPU
+	DeviceOutputs    bool     // whether what is fetched stays on the device; Tensor.To copies it
 	WeightCache      string   // a folder that keeps weights as kernels read them, for the next session or process; "": none
 }
 
@@ -53,7 +54,8 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
 		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
 		add("disable_pass", choice.DisablePass).text("weight_dtype", choice.WeightDType).text("device", choice.Device).
-		flag("device_only", choice.DeviceOnly).text("weight_cache", choice.WeightCache)
+		flag("device_only", choice.DeviceOnly).flag("device_outputs", choice.DeviceOutputs).
+		text("weight_cache", choice.WeightCache)
 	defer opts.free()
 	if opts.err != nil {
 		return nil, opts.err

@@ -17,7 +17,8 @@ import (
 )
 
 // Tensor is an array of elements in the library's memory, row-major; or a sequence or map of such arrays. Its shape and
-// type never change. Close it when it is no longer needed; the garbage collector closes forgotten ones in the end, but
+// type never change. Its elements may lie on a device (Device), where what reads or writes them here is a
+// FailedPrecondition and To copies them. Close it when it is no longer needed; the garbage collector closes forgotten ones in the end, but
 // it does not see how large they are.
 //
 // Any number of goroutines may read a tensor at once; writing to it while others use it is a data race.
@@ -242,7 +243,27 @@ func (t *Tensor) Len() int {
 	return int(C.wg_tensor_count(pointer))
 }
 
-// String is type and shape, such as "f32[2, 3]".
+// Device is where the elements lie: "cpu", which is the process's memory, or the name of a device; "" if the tensor is
+// closed.
+func (t *Tensor) Device() string {
+	pointer, err := t.use()
+	if err != nil {
+		return ""
+	}
+	defer t.handle.release()
+	return C.GoString(C.wg_tensor_device(pointer))
+}
+
+// To is a tensor of the same elements on a device, one of Devices: shared if they lie there already, else copied.
+func (t *Tensor) To(device string) (*Tensor, error) {
+	text := cString(device)
+	defer freeString(text)
+	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
+		return C.wg_tensor_to(pointer, text, out)
+	})
+}
+
+// String is type and shape, such as "f32[2, 3]", or "f32[2, 3] on cuda:0".
 func (t *Tensor) String() string {
 	pointer, err := t.use()
 	if err != nil {
@@ -263,7 +284,7 @@ func (t *Tensor) Reshape(shape ...int64) (*Tensor, error) {
 	})
 }
 
-// Clone is a tensor with a copy of the elements.
+// Clone is a tensor with a copy of the elements, on the same device.
 func (t *Tensor) Clone() (*Tensor, error) {
 	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
 		return C.wg_tensor_copy(pointer, out)
@@ -290,6 +311,16 @@ func (t *Tensor) derive(make func(*C.weft_tensor, **C.weft_tensor) *C.weft_statu
 	return newTensor(out), nil
 }
 
+// address is where the elements begin; of elements on a device, an error that says how to copy them.
+func address(pointer *C.weft_tensor) (unsafe.Pointer, error) {
+	data := unsafe.Pointer(C.wg_tensor_data(pointer))
+	if data != nil || C.wg_tensor_bytes(pointer) == 0 {
+		return data, nil
+	}
+	err := check(C.wg_tensor_mutable(pointer, &data))
+	return data, err
+}
+
 // elements is the memory of the elements, valid until release.
 func elements[T Number](t *Tensor, writable bool) (data []T, release func(), err error) {
 	pointer, err := t.use()
@@ -300,12 +331,13 @@ func elements[T Number](t *Tensor, writable bool) (data []T, release func(), err
 		t.handle.release()
 		return nil, nil, newError(InvalidArgument, "the tensor holds %v, not %v", have, want)
 	}
-	memory := unsafe.Pointer(C.wg_tensor_data(pointer))
-	if writable {
-		if err := check(C.wg_tensor_mutable(pointer, &memory)); err != nil {
-			t.handle.release()
-			return nil, nil, err
-		}
+	memory, err := address(pointer)
+	if err == nil && writable {
+		err = check(C.wg_tensor_mutable(pointer, &memory))
+	}
+	if err != nil {
+		t.handle.release()
+		return nil, nil, err
 	}
 	if memory == nil {
 		return nil, t.handle.release, nil
@@ -330,8 +362,12 @@ func Data[T Element](t *Tensor) ([]T, error) {
 	if have, want := DType(C.wg_tensor_dtype(pointer)), DTypeOf[T](); have != want {
 		return nil, newError(InvalidArgument, "the tensor holds %v, not %v", have, want)
 	}
+	memory, err := address(pointer)
+	if err != nil {
+		return nil, err
+	}
 	data := make([]T, int(C.wg_tensor_count(pointer)))
-	copy(data, unsafe.Slice((*T)(unsafe.Pointer(C.wg_tensor_data(pointer))), len(data)))
+	copy(data, unsafe.Slice((*T)(memory), len(data)))
 	return data, nil
 }
 
@@ -392,8 +428,11 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	if C.wg_tensor_kind(pointer) != 0 || DType(C.wg_tensor_dtype(pointer)) == String {
 		return nil, newError(InvalidArgument, "%v has no bytes to copy", t)
 	}
-	data, size := C.wg_tensor_data(pointer), C.wg_tensor_bytes(pointer)
-	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(data)), int(size))), nil
+	data, err := address(pointer)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(unsafe.Slice((*byte)(data), int(C.wg_tensor_bytes(pointer)))), nil
 }
 
 func (t *Tensor) strings() ([]string, error) {

@@ -190,7 +190,12 @@ func TestMisusedTensors(t *testing.T) {
 			return err
 		}},
 		"reshape": {weft.InvalidArgument, "", func() error { _, err := made.Reshape(3); return err }},
-		"item":    {weft.OutOfRange, "", func() error { _, err := made.At(0); return err }},
+		"device":  {weft.NotFound, "there is no device 'nowhere:0'", func() error { _, err := made.To("nowhere:0"); return err }},
+		"closed to": {weft.FailedPrecondition, "closed", func() error {
+			_, err := closed.To("cpu")
+			return err
+		}},
+		"item": {weft.OutOfRange, "", func() error { _, err := made.At(0); return err }},
 		"ragged": {weft.InvalidArgument, "row 1", func() error {
 			_, err := weft.TensorOfRows([][]int8{{1}, {}})
 			return err
@@ -215,7 +220,7 @@ func TestMisusedTensors(t *testing.T) {
 			}
 		})
 	}
-	if closed.Shape() != nil || closed.Len() != 0 || closed.DType() != 0 || none.String() != "tensor (closed)" {
+	if closed.Shape() != nil || closed.Len() != 0 || closed.DType() != 0 || closed.Device() != "" || none.String() != "tensor (closed)" {
 		t.Error("a closed tensor has a shape")
 	}
 }

@@ -32,7 +32,8 @@ class Reference:
     """The files of wanted results, made where they are missing or were made by other code."""
 
     def __init__(self, python: str, folder: pathlib.Path) -> None:
-        sources = sorted([HERE / "row.py", HERE / "net.py", HERE / "rows.py", HERE / "reference.py", *HERE.glob("models/*.py")])
+        names = ("row.py", "net.py", "rows.py", "reference.py", "reference_operators.py")
+        sources = sorted([*(HERE / name for name in names), *HERE.glob("models/*.py")])
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
         self.python, self.folder = python, folder / digest
 

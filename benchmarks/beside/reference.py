@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import onnx.reference
 
+from . import reference_operators
 from .net import Array, Training
 from .row import Eigen, Problem
 from .rows import named
@@ -24,7 +25,8 @@ def results(problem: Problem) -> list[Array]:
     if isinstance(problem, Eigen):
         a = problem.a.astype(np.float64)
         return [np.linalg.eigvalsh(a @ a.T)]
-    return list(onnx.reference.ReferenceEvaluator(problem.model).run(None, problem.feeds))
+    operators = list(reference_operators.OPERATORS)
+    return list(onnx.reference.ReferenceEvaluator(problem.model, new_ops=operators).run(None, problem.feeds))
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ class Inference:
     model: onnx.ModelProto
     feeds: dict[str, Array]
     weight_dtype: str = "f32"  # what Weft keeps matrices of products as; their elements are numbers of this type
-    arrays: bool = False  # called by name with arrays, which it also returns, instead of with memory bound before
+    # Called by name with arrays, which it also returns, instead of with memory bound before. Strings are always fed so.
+    arrays: bool = False
 
 
 @dataclass(frozen=True)

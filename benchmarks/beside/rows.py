@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .models import elementwise, images, linear_algebra, training
+from .models import elementwise, images, linear_algebra, recurrent, resampling, text, training, trees
 from .models.mlp import mlp
 from .models.quantized import QuantizedImages, QuantizedTransformer
 from .models.tiny import adds, branches
@@ -22,6 +22,9 @@ AS_FAST = 1 / 1.1
 # They compute in 8 bits what the model says in 8 bits. Each layer rounds, and a number that lies between two codes may
 # go to the one or the other, so results are compared by their largest element.
 INTEGER_PEERS = ("onnxruntime", "openvino")
+
+# The others have no strings.
+TEXT_PEERS = ("onnxruntime",)
 
 
 def quantized(name: str, title: str, make: Callable[[], Inference], rtol: float) -> Row:
@@ -97,6 +100,23 @@ ROWS = (
     quantized(
         "resnet50-b1-int8", "ResNet-50 in 8 bits, batch 1", lambda: images.resnet50(1, QuantizedImages), rtol=0.03
     ),
+    Row("lstm", "LSTM 2 x 256, 64 steps, batch 1", lambda: recurrent.lstm(2, 256, 64, batch=1), goal=1.2),
+    Row("lstm-b32", "LSTM 2 x 256, 64 steps, batch 32", lambda: recurrent.lstm(2, 256, 64, batch=32), goal=None),
+    Row("gru", "GRU 2 x 256, 64 steps, batch 1", lambda: recurrent.gru(2, 256, 64, batch=1), goal=1.2),
+    Row("resize", "Resize of 64 x 128 x 128 to twice that, linear", lambda: resampling.resize(64, 128, 2), goal=1),
+    Row("gridsample", "GridSample of 64 x 128 x 128, bilinear", lambda: resampling.grid_sample(64, 128), goal=1),
+    Row(
+        "forest", "forest of 100 trees 12 deep, 30 features, 1,000 rows",
+        lambda: trees.forest(100, 12, features=30, rows=1000), goal=1.2,
+    ),  # fmt: skip
+    Row(
+        "boosting", "boosting, 100 trees 6 deep, 30 features, 1,000 rows",
+        lambda: trees.boosting(100, 6, features=30, rows=1000), goal=1.2,
+    ),  # fmt: skip
+    Row(
+        "text", "classes of 256 texts by 4,000 words, arrays out", lambda: text.classes(256, words=4000), goal=1,
+        peers=TEXT_PEERS,
+    ),  # fmt: skip
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", train_mlp, goal=2),
     *map(train_from, (OURS_IN_C, "weft_cpp", "weft_java", "weft_go")),
     *map(as_from_c, ("weft_cpp", OURS, "weft_java", "weft_go")),

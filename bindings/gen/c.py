@@ -82,6 +82,7 @@ VALUES_IN = {
     ("weft_tensor_new_map", "values"): "map_values",
     ("weft_tensor_new_strings", "count"): "4",
     ("weft_tensor_new_strings", "strings"): "strings",
+    ("weft_tensor_to", "device"): '"cpu"',
     ("weft_tensors_find", "name"): '"tensor"',
     ("weft_tensors_save", "path"): "tensors_path",
     ("weft_graph_add", "inputs"): "fetches",

@@ -104,6 +104,7 @@ constexpr Key kKeys[] = {
     {"session", "weight_dtype", 's'},
     {"session", "device", 's'},
     {"session", "device_only", 'i'},
+    {"session", "device_outputs", 'i'},
     {"session", "weight_cache", 's'},
     {"session", "disable_pass", 'l'},
     {"run", "timeout_ms", 'i'},

@@ -217,9 +217,14 @@ weft_status* weft_attrs_set_strings(weft_attrs* attrs, const char* name, const c
   });
 }
 weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) {
-  return set_attr(
-      attrs, name, value != nullptr,
-      [](const void* v) { return AttrValue(static_cast<const weft_tensor*>(v)->tensor); }, value);
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    WEFT_NOT_NULL(value);
+    WEFT_TRY(Tensor tensor, value->tensor.moved_to(nullptr));
+    attrs->attrs.set(name, AttrValue(std::move(tensor)));
+    return {};
+  });
 }
 weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) {
   return set_attr(
@@ -260,7 +265,8 @@ weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tenso
     WEFT_NOT_NULL(tensor);
     GraphWriting writing(*graph->graph);
     WEFT_CHECK(writing.alone());
-    WEFT_TRY(ValueId id, graph->graph->add_constant(tensor->tensor, text_or_empty(name), text_or_empty(origin)));
+    WEFT_TRY(Tensor value, tensor->tensor.moved_to(nullptr));
+    WEFT_TRY(ValueId id, graph->graph->add_constant(std::move(value), text_or_empty(name), text_or_empty(origin)));
     *out_value = to_value(*graph->graph, id);
     return {};
   });

@@ -92,7 +92,8 @@ weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count, 
     std::vector<Tensor> columns;
     for (int32_t i = 0; i < count; ++i) {
       if (tensors[i] == nullptr) return invalid("tensor ", i, " is NULL");
-      columns.push_back(tensors[i]->tensor);
+      WEFT_TRY(Tensor column, tensors[i]->tensor.moved_to(nullptr));
+      columns.push_back(std::move(column));
     }
     WEFT_TRY(std::shared_ptr<const Dataset> dataset, RowDataset::make(std::move(columns)));
     *out_dataset = new weft_dataset{std::move(dataset)};

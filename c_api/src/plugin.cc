@@ -163,8 +163,8 @@ class PluginStream : public Stream {
 
 class PluginDevice : public Device {
  public:
-  PluginDevice(const weft_plugin& plugin, std::string name, void* device)
-      : plugin_(plugin), name_(std::move(name)), device_(device) {}
+  PluginDevice(const weft_plugin& plugin, int32_t index, void* device)
+      : plugin_(plugin), index_(index), name_(cat(plugin.type, ":", index)), device_(device) {}
 
   const std::string& name() const override { return name_; }
   Result<void*> allocate(int64_t bytes) override {
@@ -179,6 +179,13 @@ class PluginDevice : public Device {
   Status copy_out(void* to, const void* from, int64_t bytes) override {
     return from_handle(plugin_.memory_copy(device_, to, from, bytes, WEFT_PLUGIN_OUT));
   }
+  Status copy(void* to, const void* from, int64_t bytes) override {
+    return from_handle(plugin_.memory_copy(device_, to, from, bytes, WEFT_PLUGIN_WITHIN));
+  }
+  dlpack::DLDevice dlpack_device() const override { return {plugin_.dlpack_type, index_}; }
+  Status wait_for_others() override {
+    return plugin_.device_wait == nullptr ? Status() : from_handle(plugin_.device_wait(device_));
+  }
   Result<std::unique_ptr<Stream>> make_stream() override {
     void* stream = nullptr;
     WEFT_CHECK(from_handle(plugin_.stream_open(device_, &stream)));
@@ -187,6 +194,7 @@ class PluginDevice : public Device {
 
  private:
   const weft_plugin& plugin_;
+  const int32_t index_;
   const std::string name_;
   void* const device_;
 };
@@ -296,7 +304,7 @@ Status add_plugin(const weft_plugin& plugin) {
       if (first.ok()) first = std::move(opened);
       continue;
     }
-    entries.push_back({std::make_shared<PluginDevice>(plugin, cat(plugin.type, ":", i), device), kernels});
+    entries.push_back({std::make_shared<PluginDevice>(plugin, i, device), kernels});
   }
   if (entries.empty() && !first.ok()) return first;
   return add_devices(std::move(entries));

@@ -31,6 +31,7 @@ Status session_options(const weft_options* options, SessionOptions* out) {
   out->weight_dtype = options->string_or("weight_dtype", "f32");
   out->device = options->string_or("device", "");
   out->device_only = options->int_or("device_only", 0) != 0;
+  out->device_outputs = options->int_or("device_outputs", 0) != 0;
   out->weight_cache = options->string_or("weight_cache", "");
   auto disabled = options->lists.find("disable_pass");
   if (disabled != options->lists.end()) out->disabled_passes = disabled->second;

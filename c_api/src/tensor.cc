@@ -6,6 +6,7 @@
 #include <set>
 
 #include "c_api/src/handles.h"
+#include "core/runtime/devices.h"
 #include "core/tensor/csv.h"
 #include "core/tensor/dlpack.h"
 #include "core/tensor/npy.h"
@@ -53,8 +54,7 @@ Status check_map(const Tensor& keys, const Tensor& values) {
   }
   if (keys.dtype() == DType::kString) return check_distinct(keys.strings().data(), keys.count());
   if (keys.dtype() != DType::kI64) return invalid("the keys are ", keys.summary(), " but must be i64 or strings");
-  WEFT_TRY(const Tensor host, keys.moved_to(nullptr));
-  return check_distinct(host.as<int64_t>(), host.count());
+  return check_distinct(keys.as<int64_t>(), keys.count());
 }
 
 }  // namespace
@@ -140,7 +140,8 @@ weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t c
         return invalid("item ", i, " is a ", items[i]->tensor.summary(),
                        " but the items of a sequence must be tensors, or all maps");
       }
-      tensors.push_back(items[i]->tensor);
+      WEFT_TRY(Tensor item, items[i]->tensor.moved_to(nullptr));
+      tensors.push_back(std::move(item));
     }
     return give(Tensor::sequence(std::move(tensors)), out_tensor);
   });
@@ -158,7 +159,8 @@ weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** 
         return invalid("the element is a ", tensor.summary(), maps ? " of maps" : "",
                        " but an optional holds a tensor or a sequence of tensors");
       }
-      held.push_back(tensor);
+      WEFT_TRY(Tensor here, tensor.moved_to(nullptr));
+      held.push_back(std::move(here));
     }
     return give(Tensor::optional(std::move(held)), out_tensor);
   });
@@ -169,8 +171,10 @@ weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_tensor* val
     *out_tensor = nullptr;
     WEFT_NOT_NULL(keys);
     WEFT_NOT_NULL(values);
-    WEFT_CHECK(check_map(keys->tensor, values->tensor));
-    return give(Tensor::map(keys->tensor, values->tensor), out_tensor);
+    WEFT_TRY(Tensor map_keys, keys->tensor.moved_to(nullptr));
+    WEFT_TRY(Tensor map_values, values->tensor.moved_to(nullptr));
+    WEFT_CHECK(check_map(map_keys, map_values));
+    return give(Tensor::map(std::move(map_keys), std::move(map_values)), out_tensor);
   });
 }
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes,
@@ -204,6 +208,22 @@ weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tenso
     return give(std::move(copy), out_tensor);
   });
 }
+weft_status* weft_tensor_to(const weft_tensor* tensor, const char* device, weft_tensor** out_tensor) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_tensor);
+    *out_tensor = nullptr;
+    WEFT_NOT_NULL(tensor);
+    WEFT_NOT_NULL(device);
+    WEFT_TRY(const std::shared_ptr<Memory> memory, find_memory(device));
+    const Tensor& from = tensor->tensor;
+    if (memory != nullptr && from.buffer() == nullptr) {
+      return unimplemented(from.summary(), " cannot lie on '", device,
+                           "': only tensors of numbers and truth values can");
+    }
+    WEFT_TRY(Tensor there, from.moved_to(memory));
+    return give(std::move(there), out_tensor);
+  });
+}
 weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank,
                                  weft_tensor** out_tensor) {
   return guard([&]() -> Status {
@@ -231,10 +251,15 @@ const int64_t* weft_tensor_dims(const weft_tensor* tensor) {
   return tensor == nullptr ? nullptr : tensor->tensor.shape().data();
 }
 int64_t weft_tensor_count(const weft_tensor* tensor) { return tensor == nullptr ? 0 : tensor->tensor.count(); }
+const char* weft_tensor_device(const weft_tensor* tensor) {
+  return tensor == nullptr ? nullptr : tensor->tensor.device().c_str();
+}
 size_t weft_tensor_bytes(const weft_tensor* tensor) {
   return tensor == nullptr || tensor->tensor.data() == nullptr ? 0 : static_cast<size_t>(tensor->tensor.bytes());
 }
-const void* weft_tensor_data(const weft_tensor* tensor) { return tensor == nullptr ? nullptr : tensor->tensor.data(); }
+const void* weft_tensor_data(const weft_tensor* tensor) {
+  return tensor == nullptr || tensor->tensor.memory() != nullptr ? nullptr : tensor->tensor.data();
+}
 weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(out_data);
@@ -242,6 +267,7 @@ weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data) {
     WEFT_NOT_NULL(tensor);
     if (tensor->tensor.data() == nullptr)
       return failed_precondition(tensor->tensor.summary(), " has no memory to write to");
+    WEFT_CHECK(tensor->tensor.check_on_host());
     if (!tensor->tensor.buffer()->writable()) return failed_precondition("this tensor is read-only");
     *out_data = tensor->tensor.mutable_data();
     return {};
@@ -271,7 +297,8 @@ weft_status* weft_tensor_text(const weft_tensor* tensor, weft_bytes** out_text) 
     WEFT_NOT_NULL(out_text);
     *out_text = nullptr;
     WEFT_NOT_NULL(tensor);
-    *out_text = make_bytes(tensor->tensor.summary());
+    const Tensor& value = tensor->tensor;
+    *out_text = make_bytes(value.memory() == nullptr ? value.summary() : cat(value.summary(), " on ", value.device()));
     return {};
   });
 }
@@ -280,6 +307,7 @@ weft_status* weft_tensor_buffer(const weft_tensor* tensor, weft_buffer** out_buf
     WEFT_NOT_NULL(out_buffer);
     *out_buffer = nullptr;
     WEFT_NOT_NULL(tensor);
+    WEFT_CHECK(tensor->tensor.check_on_host());
     *out_buffer = new weft_buffer{tensor->tensor.buffer(), tensor->tensor, {}};
     return {};
   });
@@ -304,8 +332,9 @@ weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned, weft_te
     if (out_tensor != nullptr) *out_tensor = nullptr;
     WEFT_NOT_NULL(out_tensor);
     WEFT_NOT_NULL(managed);
-    Result<Tensor> tensor = versioned != 0 ? from_dlpack(static_cast<dlpack::DLManagedTensorVersioned*>(managed))
-                                           : from_dlpack(static_cast<dlpack::DLManagedTensor*>(managed));
+    Result<Tensor> tensor =
+        versioned != 0 ? from_dlpack(static_cast<dlpack::DLManagedTensorVersioned*>(managed), find_dlpack_memory)
+                       : from_dlpack(static_cast<dlpack::DLManagedTensor*>(managed), find_dlpack_memory);
     if (!tensor.ok()) return tensor.status();
     return give(std::move(*tensor), out_tensor);
   });

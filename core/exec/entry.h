@@ -12,6 +12,7 @@ namespace weft {
 
 struct Executable::Entry {
   std::vector<InputKey> key;
+  std::vector<bool> stays;  // by output, whether the plan leaves it on the device; empty if none
   std::shared_ptr<const Plan> plan;
   std::shared_ptr<Executable> rest;                                // of the plan's rest
   std::vector<std::vector<std::shared_ptr<Executable>>> branches;  // of each tensor step

@@ -75,7 +75,7 @@ Status hand_over(const Tensor& value, const std::shared_ptr<Memory>& memory, Ten
     return {};
   }
   if (out->empty() || (out->kind() != Kind::kTensor && out->kind() == value.kind()) ||
-      (out->data() != nullptr && out->data() == value.data())) {
+      (out->data() != nullptr && out->data() == value.data() && out->memory() == value.memory())) {
     *out = value;
     return {};
   }
@@ -84,6 +84,8 @@ Status hand_over(const Tensor& value, const std::shared_ptr<Memory>& memory, Ten
   }
   if (value.dtype() == DType::kString) {
     out->mutable_strings() = value.strings();
+  } else if (out->memory() != nullptr && out->memory() == value.memory()) {
+    return value.memory()->copy(out->mutable_data(), value.data(), value.bytes());
   } else if (out->memory() != nullptr) {
     WEFT_TRY(Tensor host, value.moved_to(nullptr));
     return out->memory()->copy_in(out->mutable_data(), host.data(), host.bytes());
@@ -104,11 +106,12 @@ Executable::Executable(Program program, const KernelRegistry& kernels, PlanOptio
       options_(std::move(options)),
       max_plans_(std::max(max_plans, 1)) {}
 
-Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vector<Tensor>& inputs) {
+Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vector<Tensor>& inputs,
+                                                                 const std::vector<bool>& stays) {
   std::lock_guard lock(mutex_);
   for (auto at = entries_.begin(); at != entries_.end(); ++at) {
     const std::vector<InputKey>& key = (*at)->key;
-    bool same = true;
+    bool same = (*at)->stays == stays;
     for (size_t i = 0; same && i < inputs.size(); ++i) same = matches(key[i], inputs[i], value_inputs_[i]);
     if (!same) continue;
     if (at != entries_.begin()) entries_.splice(entries_.begin(), entries_, at);
@@ -126,27 +129,43 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
     }
     keys.push_back(std::move(key));
   }
-  return add_entry(std::move(keys));
+  return add_entry(std::move(keys), stays);
+}
+
+std::vector<bool> Executable::which_stay(const std::vector<Tensor>& outputs) const {
+  std::vector<bool> stays = options_.device_outputs;
+  if (options_.device == nullptr) return stays;
+  stays.resize(program_.outputs.size(), false);
+  for (size_t k = 0; k < outputs.size() && k < stays.size(); ++k) {
+    if (outputs[k].buffer() != nullptr) stays[k] = outputs[k].memory() == options_.device.get();
+  }
+  return stays;
 }
 
 Status Executable::plan_ahead(std::vector<InputKey> inputs) {
   if (std::find(value_inputs_.begin(), value_inputs_.end(), true) != value_inputs_.end()) return {};
   std::lock_guard lock(mutex_);
   if (!entries_.empty()) return {};
-  return add_entry(std::move(inputs)).status();
+  return add_entry(std::move(inputs), which_stay({})).status();
 }
 
 // With the mutex held.
-Result<std::shared_ptr<Executable::Entry>> Executable::add_entry(std::vector<InputKey> keys) {
+Result<std::shared_ptr<Executable::Entry>> Executable::add_entry(std::vector<InputKey> keys,
+                                                                 const std::vector<bool>& stays) {
   auto entry = std::make_shared<Entry>();
   entry->key = std::move(keys);
-  WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, options_));
+  entry->stays = stays;
+  PlanOptions for_plan = options_;
+  for_plan.device_outputs = stays;
+  WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, for_plan));
   if (options_.form_cache != nullptr) options_.form_cache->remember();
   const Plan& plan = *entry->plan;
   if (plan.rest != nullptr) {
     PlanOptions options = options_;
     options.device_outputs.clear();
-    for (int32_t k : plan.rest_results) options.device_outputs.push_back(stays_on_device(k));
+    for (int32_t k : plan.rest_results) {
+      options.device_outputs.push_back(static_cast<size_t>(k) < stays.size() && stays[static_cast<size_t>(k)]);
+    }
     entry->rest = std::make_shared<Executable>(*plan.rest, kernels_, std::move(options), static_cast<int>(max_plans_));
   }
   for (const TensorStep& step : plan.tensor_steps) {
@@ -163,10 +182,11 @@ Result<std::shared_ptr<Executable::Entry>> Executable::add_entry(std::vector<Inp
   return entry;
 }
 
-Result<std::shared_ptr<const Plan>> Executable::plan_for(const std::vector<Tensor>& inputs) {
+Result<std::shared_ptr<const Plan>> Executable::plan_for(const std::vector<Tensor>& inputs,
+                                                         const std::vector<Tensor>& outputs) {
   std::vector<Tensor> keyed_by = inputs;
   WEFT_CHECK(move_values(value_inputs_, &keyed_by));
-  WEFT_TRY(std::shared_ptr<Entry> entry, entry_for(keyed_by));
+  WEFT_TRY(std::shared_ptr<Entry> entry, entry_for(keyed_by, which_stay(outputs)));
   return entry->plan;
 }
 
@@ -250,6 +270,7 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
     }
     for (size_t i = 0; i < out.size(); ++i) {
       WEFT_CHECK(check_type(out[i], step.output_types[i], "output of host function", name));
+      WEFT_TRY(out[i], out[i].moved_to(nullptr));  // it may lie on a device that is not the session's
     }
   }
   for (size_t i = 0; i < out.size(); ++i) values[step.outputs[i]] = std::move(out[i]);
@@ -266,9 +287,12 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
   for (size_t k = 0; k < program_.outputs.size(); ++k) wanted.push_back(static_cast<int32_t>(k));
   outputs->resize(program_.outputs.size());
   const std::shared_ptr<Device>& device = options_.device;
+  const std::vector<bool> stays = which_stay(*outputs);
   for (;;) {
     if (device != nullptr) WEFT_CHECK(move_values(current->value_inputs_, &arguments));
-    WEFT_TRY(std::shared_ptr<Entry> next, current->entry_for(arguments));
+    // What is left of a plan has outputs of its own, and was told where they go.
+    WEFT_TRY(std::shared_ptr<Entry> next,
+             current->entry_for(arguments, current == this ? stays : current->which_stay({})));
     entry = std::move(next);
     const Plan& plan = *entry->plan;
     std::vector<Tensor> values(plan.value_count);
@@ -313,8 +337,9 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
     if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     for (size_t k = 0; k < plan.results.size(); ++k) {
       if (plan.results[k] < 0) continue;
-      const bool stays = stays_on_device(wanted[k]);
-      WEFT_CHECK(hand_over(values[plan.results[k]], stays ? device : nullptr, &(*outputs)[wanted[k]]));
+      const auto out = static_cast<size_t>(wanted[k]);
+      const bool stay = out < stays.size() && stays[out];
+      WEFT_CHECK(hand_over(values[plan.results[k]], stay ? device : nullptr, &(*outputs)[out]));
     }
     if (entry->rest == nullptr) return {};
     std::vector<Tensor> next_arguments;

@@ -115,11 +115,13 @@ class Executable {
 
   const Program& program() const { return program_; }
 
-  // `outputs` has an entry an output: a tensor of the right type to write into, or an empty one to be filled with a
-  // new tensor.
+  // `outputs` has an entry an output: a tensor of the right type to write into, in the process's memory or the device's, or
+  // an empty one to be filled with a new tensor, where the options say.
   Status run(std::vector<Tensor> inputs, const ExecOptions& options, std::vector<Tensor>* outputs);
 
-  Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs);
+  // For a run with such inputs and outputs; those that are left out are empty ones.
+  Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs,
+                                               const std::vector<Tensor>& outputs = {});
   // Makes the plan for such inputs before they are there, unless there are plans already or values decide shapes.
   Status plan_ahead(std::vector<InputKey> inputs);
   void trim();  // forgets all plans
@@ -130,12 +132,11 @@ class Executable {
  private:
   friend class LoopRun;
   struct Entry;
-  Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
-  Result<std::shared_ptr<Entry>> add_entry(std::vector<InputKey> keys);
+  // `stays` says of each output whether it stays on the device; empty where nothing does, as without a device.
+  Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs, const std::vector<bool>& stays);
+  Result<std::shared_ptr<Entry>> add_entry(std::vector<InputKey> keys, const std::vector<bool>& stays);
   std::vector<std::shared_ptr<Entry>> kept();
-  bool stays_on_device(int32_t output) const {
-    return static_cast<size_t>(output) < options_.device_outputs.size() && options_.device_outputs[output];
-  }
+  std::vector<bool> which_stay(const std::vector<Tensor>& outputs) const;
   Status run_tensor_step(Entry& entry, size_t index, const ExecOptions& options, std::vector<Tensor>& values);
 
   const Program program_;

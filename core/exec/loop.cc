@@ -275,7 +275,7 @@ Result<bool> LoopRun::run_flat() {
   for (size_t i = 0; i < first_captured; ++i) {
     if (body_.value_inputs_[i]) return false;  // each iteration may need a plan of its own
   }
-  WEFT_TRY(std::shared_ptr<Executable::Entry> entry, body_.entry_for(in));
+  WEFT_TRY(std::shared_ptr<Executable::Entry> entry, body_.entry_for(in, {}));
   const Plan& plan = *entry->plan;
   if (!plan.simple()) return false;
   if (loop_) {

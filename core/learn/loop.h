@@ -29,7 +29,11 @@ class BatchCall {
   static Result<BatchCall> make(Session& session, const Dataset& dataset, const std::vector<ValueId>& feeds,
                                 std::vector<ValueId> fetches, std::vector<ValueId> targets);
   Status run(std::vector<Tensor> batch, LoopStop& stop);
-  Result<Tensor> output(int i) const { return prepared_->output(i); }
+  // In the process's memory, also where the session's outputs stay on its device.
+  Result<Tensor> output(int i) const {
+    WEFT_TRY(Tensor value, prepared_->output(i));
+    return value.moved_to(nullptr);
+  }
   const std::vector<std::string>& assigned_variables() const { return prepared_->assigned_variables(); }
 
  private:

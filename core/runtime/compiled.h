@@ -10,6 +10,10 @@
 
 namespace weft {
 
+// An error unless the tensor lies in the process's memory or in that one (null: the process's): a copy from device to device
+// would go through the process's memory in every run without a word.
+Status check_place(const Tensor& value, const Memory* memory, std::string_view what, std::string_view name);
+
 struct Session::Compiled {
   Cut cut;
   int attached_count = 0;  // of the graph when it was cut
@@ -20,8 +24,11 @@ struct Session::Compiled {
     ValueType type;
     std::string name, op, origin;
 
-    Status check(const Tensor& value, std::string_view what) const {
-      return check_type(value, type, what, name).at(name, op, origin);
+    // `memory`: that of the session, where it may lie beside the process's.
+    Status check(const Tensor& value, std::string_view what, const Memory* memory) const {
+      Status status = check_type(value, type, what, name);
+      if (status.ok()) status = check_place(value, memory, what, name);
+      return status.at(name, op, origin);
     }
   };
   std::vector<Feed> feeds;

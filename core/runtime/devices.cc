@@ -49,6 +49,23 @@ Result<DeviceEntry> find_device(std::string_view name) {
   return not_found("there is no device '", name, "'; the devices are ", names);
 }
 
+Result<std::shared_ptr<Memory>> find_memory(std::string_view name) {
+  if (name == "cpu") return std::shared_ptr<Memory>();
+  WEFT_TRY(DeviceEntry entry, find_device(name));
+  return std::shared_ptr<Memory>(std::move(entry.device));
+}
+
+std::shared_ptr<Memory> find_dlpack_memory(const dlpack::DLDevice& wanted) {
+  if (wanted.device_type == 0) return nullptr;  // of devices that DLPack has no number for
+  Devices& all = devices();
+  std::lock_guard lock(all.mutex);
+  for (const DeviceEntry& entry : all.entries) {
+    const dlpack::DLDevice device = entry.device->dlpack_device();
+    if (device.device_type == wanted.device_type && device.device_id == wanted.device_id) return entry.device;
+  }
+  return nullptr;
+}
+
 std::vector<const std::string*> device_names() {
   static const std::string* cpu = new std::string("cpu");
   Devices& all = devices();

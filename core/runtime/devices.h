@@ -20,6 +20,10 @@ struct DeviceEntry {
 Status add_devices(std::vector<DeviceEntry> entries);
 // An error that lists the devices if there is none of that name.
 Result<DeviceEntry> find_device(std::string_view name);
+// The memory named "cpu" (null) or by a device; the same error.
+Result<std::shared_ptr<Memory>> find_memory(std::string_view name);
+// That of the device that DLPack calls so; null if there is none.
+std::shared_ptr<Memory> find_dlpack_memory(const dlpack::DLDevice& wanted);
 // In the order in which they came; the first is "cpu". What is pointed to stays.
 std::vector<const std::string*> device_names();
 

@@ -19,6 +19,7 @@ struct Prepared::State {
   std::vector<Tensor> inputs;   // feeds, then the variables of the run under way
   std::vector<Tensor> bound;    // outputs given by the caller, empty where not
   std::vector<Tensor> results;  // of the last run; then the new values of variables
+  std::vector<Tensor> spares;   // by output that stays on the device: that of the run before the last, if one is
   std::vector<Tensor> variables, written;
 
   // The frame for the bound shapes; none while they change or if the plan is not simple.
@@ -28,6 +29,7 @@ struct Prepared::State {
   bool apart = false;  // no output is bound to memory of an input or of another output
 
   Status check_apart();
+  Status make_output(size_t i);
 
   Status plan();
   Status run_frame(RunControl& control);
@@ -76,6 +78,7 @@ bool overlap(const Tensor& a, const Tensor& b) {
   }
   if (a.kind() != Kind::kTensor) return overlap(b, a);
   if (a.dtype() == DType::kString && b.dtype() == DType::kString) return &a.strings() == &b.strings();
+  if (a.memory() != b.memory()) return false;  // the same address is another place there
   std::less<const char*> before;
   const char *x = a.as<char>(), *y = b.as<char>();
   return a.bytes() > 0 && b.bytes() > 0 && before(x, y + b.bytes()) && before(y, x + a.bytes());
@@ -96,6 +99,7 @@ Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
   state->inputs.resize(compiled->cut.feed_count + compiled->reads.size());
   state->bound.resize(compiled->cut.fetch_count);
   state->results.resize(compiled->cut.fetch_count + compiled->writes.size());
+  state->spares.resize(compiled->cut.fetch_count);
   state->variables.resize(compiled->reads.size());
   state->written.resize(compiled->writes.size());
   state->session = std::const_pointer_cast<Session>(shared_from_this());
@@ -117,9 +121,10 @@ Status Prepared::bind_input(int i, Tensor value) {
     return out_of_range("there is no input ", i, "; this call has ", input_count());
   }
   const Session::Compiled& compiled = *state_->compiled;
-  WEFT_CHECK(compiled.feeds[i].check(value, "the tensor bound to"));
+  WEFT_CHECK(compiled.feeds[i].check(value, "the tensor bound to", state_->session->memory_.get()));
   Tensor& old = state_->inputs[i];
-  if (state_->frame != nullptr && old.dtype() == value.dtype() && old.shape() == value.shape()) {
+  const bool alike = old.dtype() == value.dtype() && old.shape() == value.shape() && old.memory() == value.memory();
+  if (state_->frame != nullptr && alike) {
     state_->frame->bind_input(i, value.data());
   } else {
     state_->planned = false;
@@ -142,6 +147,7 @@ Status Prepared::bind_output(int i, Tensor value) {
   if (value.kind() != Kind::kTensor) {
     return invalid("output ", i, " is bound to a ", value.summary(), ", which has no memory to write to");
   }
+  WEFT_CHECK(check_place(value, state_->session->memory_.get(), "the tensor bound to output", std::to_string(i)));
   state_->bound[i] = std::move(value);
   state_->planned = false;
   state_->apart = false;
@@ -173,6 +179,7 @@ Status Prepared::close() {
   state_->inputs.assign(state_->inputs.size(), Tensor());
   state_->bound.assign(state_->bound.size(), Tensor());
   state_->results.assign(state_->results.size(), Tensor());
+  state_->spares.assign(state_->spares.size(), Tensor());
   state_->busy.store(false, std::memory_order_release);
   state_->busy.notify_all();
   return {};
@@ -199,7 +206,7 @@ Status Prepared::State::check_apart() {
 Status Prepared::State::plan() {
   WEFT_CHECK(session->store()->snapshot_in(session->memory_, compiled->reads, &variables));
   std::copy(variables.begin(), variables.end(), inputs.begin() + compiled->cut.feed_count);
-  WEFT_TRY(std::shared_ptr<const Plan> plan, compiled->executable->plan_for(inputs));
+  WEFT_TRY(std::shared_ptr<const Plan> plan, compiled->executable->plan_for(inputs, bound));
   std::vector<bool> by_value = value_inputs(compiled->executable->program());
   simple = plan->simple() && std::find(by_value.begin(), by_value.end(), true) == by_value.end();
   frame = nullptr;
@@ -224,9 +231,29 @@ Status Prepared::State::plan() {
   return {};
 }
 
+// A tensor for an output that is not bound. On the device it is that of the last run or the one before, if nobody else
+// holds it any more: memory of a device takes its time to come, and what is recorded is good for the same addresses alone.
+// Borrowed memory, to which the output was bound before, is still its owner's.
+Status Prepared::State::make_output(size_t i) {
+  const Binding& wanted = frame->plan().outputs[i];
+  if (!wanted.on_device) {
+    WEFT_TRY(results[i], Tensor::make(wanted.dtype, wanted.shape));
+    return {};
+  }
+  const std::shared_ptr<Memory>& memory = session->memory_;
+  const auto usable = [&](const Tensor& tensor) {
+    return tensor.memory() == memory.get() && tensor.dtype() == wanted.dtype && tensor.shape() == wanted.shape &&
+           !tensor.buffer()->borrowed() && tensor.alone();
+  };
+  if (usable(results[i])) return {};
+  std::swap(results[i], spares[i]);
+  if (usable(results[i])) return {};
+  WEFT_TRY(results[i], Tensor::make_in(memory, wanted.dtype, wanted.shape));
+  return {};
+}
+
 Status Prepared::State::run_frame(RunControl& control) {
   Store& store = *session->store();
-  const Plan& plan = frame->plan();
   size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
   WEFT_CHECK(store.snapshot_in(session->memory_, compiled->reads, &variables));
   for (size_t i = 0; i < variables.size(); ++i) frame->bind_input(static_cast<int>(feeds + i), variables[i].data());
@@ -235,7 +262,7 @@ Status Prepared::State::run_frame(RunControl& control) {
       results[i] = bound[i];
       continue;
     }
-    WEFT_TRY(results[i], Tensor::make(plan.outputs[i].dtype, plan.outputs[i].shape));
+    WEFT_CHECK(make_output(i));
     frame->bind_output(static_cast<int>(i), results[i].mutable_data());
   }
   WEFT_CHECK(store.spares_in(session->memory_, compiled->writes, written.data()));

@@ -181,7 +181,7 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     options.device_only = options_.device_only;
     options.rewrite.folding_kernels = &cpu_kernels();
     options.device_outputs.assign(cut.program.outputs.size(), true);
-    std::fill_n(options.device_outputs.begin(), cut.fetch_count, false);
+    std::fill_n(options.device_outputs.begin(), cut.fetch_count, options_.device_outputs);
   }
   const KernelRegistry& kernels = device_.kernels != nullptr ? *device_.kernels : cpu_kernels();
   WEFT_TRY(Program program, optimize(cut.program, kernels, options.rewrite));
@@ -349,11 +349,18 @@ Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const
   runs_.fetch_add(1, std::memory_order_relaxed);
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
   for (size_t i = 0; i < feeds.size(); ++i) {
-    WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));
+    WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to", memory_.get()));
   }
   WEFT_CHECK(ThreadRun::check(*this));
   ThreadRun here(*this);  // from here on the caller's polls and host functions are called
   return run_compiled(*compiled, std::move(feeds), control, outputs);
+}
+
+Status check_place(const Tensor& value, const Memory* memory, std::string_view what, std::string_view name) {
+  if (value.memory() == nullptr || value.memory() == memory) return {};
+  const std::string here = memory == nullptr ? "cpu" : memory->name();
+  return invalid(what, " '", name, "' lies on '", value.device(), "' but the session runs on '", here,
+                 "'; 'to' with the device '", here, "' copies it there");
 }
 
 Status own_elements(Tensor* value) {

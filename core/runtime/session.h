@@ -26,6 +26,7 @@ struct SessionOptions {
   std::string weight_cache;          // a folder where packed weights outlive the process; "" for none
   std::string device;                // that runs what it has kernels for; "" and "cpu" for none
   bool device_only = false;          // what it has no kernel for is an error, not the processor's
+  bool device_outputs = false;       // what is fetched stays on the device, unless bound to a tensor elsewhere
 };
 
 struct RunOptions {
@@ -60,7 +61,7 @@ class Prepared {
   const std::vector<std::string>& assigned_variables() const;  // what a run changes
   // The tensor's memory is read by every run from now on; its owner may write new values there between runs.
   Status bind_input(int i, Tensor value);
-  // Every run writes its result here. An output that is not bound gets a new tensor each run.
+  // Every run writes its result here. An output that is not bound gets a tensor each run that nobody else holds.
   Status bind_output(int i, Tensor value);
   Status run(const RunOptions& options);
   // Of the last run that succeeded.
@@ -88,7 +89,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionOptions& options() const { return options_; }
   const std::shared_ptr<FormCache>& form_cache() const { return form_cache_; }  // null for none
 
-  // Outputs are new tensors that nobody writes to again. Any number of threads may run at once.
+  // Outputs are new tensors that nobody writes to again. Any number of threads may run at once. What is fed lies in the
+  // process's memory or on the session's device, where it is used as it is.
   Status run(const Signature& signature, std::vector<Tensor> feeds, const RunOptions& options,
              std::vector<Tensor>* outputs);
   Result<std::shared_ptr<Prepared>> prepare(const Signature& signature);

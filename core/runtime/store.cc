@@ -88,7 +88,8 @@ Result<Tensor> Store::get(std::string_view name) const {
     for (const Slot& slot : slots_) suggestion.offer(slot.name);
     return not_found("there is no variable '", name, "'", suggestion.text());
   }
-  return slots_[at->second].value.copy();
+  const Tensor& value = slots_[at->second].value;
+  return value.memory() != nullptr ? value.moved_to(nullptr) : value.copy();
 }
 
 Status Store::set(std::string_view name, Tensor value) {

@@ -44,7 +44,7 @@ class Store {
   int find(std::string_view name) const;
   bool initialised(int slot) const;
 
-  Result<Tensor> get(std::string_view name) const;
+  Result<Tensor> get(std::string_view name) const;  // a copy in the process's memory
   Status set(std::string_view name, Tensor value);  // copies: the caller may go on writing to its own
   Status set_all(std::vector<std::pair<std::string, Tensor>> values);  // in one moment; none if one does not fit
   Status initialise(std::string_view name, Tensor value);              // the same, unless it has a value

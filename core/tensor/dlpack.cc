@@ -61,6 +61,12 @@ Result<Export<Managed>*> make_export(const Tensor& tensor) {
     if (candidate.dtype == tensor.dtype()) row = &candidate;
   }
   if (row == nullptr) return unimplemented("DLPack has no type for ", tensor.summary());
+  DLDevice device{kDLCPU, 0};
+  if (tensor.memory() != nullptr) device = tensor.memory()->dlpack_device();
+  if (device.device_type == 0) {
+    return unimplemented("DLPack has no number for the device '", tensor.device(), "', on which ", tensor.summary(),
+                         " lies: copy it first, with 'to'");
+  }
   auto out = std::make_unique<Export<Managed>>();
   out->tensor = tensor;
   out->shape = tensor.shape();
@@ -70,13 +76,17 @@ Result<Export<Managed>*> make_export(const Tensor& tensor) {
   }
   DLTensor& dl = out->managed.dl_tensor;
   dl.data = tensor.count() > 0 ? const_cast<void*>(tensor.data()) : nullptr;
-  dl.device = {kDLCPU, 0};
+  dl.device = device;
   dl.ndim = static_cast<int32_t>(tensor.rank());
   dl.dtype = {row->code, static_cast<uint8_t>(dtype_bits(tensor.dtype())), 1};
   dl.shape = out->shape.data();
   dl.strides = out->strides.data();
   out->managed.manager_ctx = out.get();
-  out->managed.deleter = [](Managed* self) { delete static_cast<Export<Managed>*>(self->manager_ctx); };
+  out->managed.deleter = [](Managed* self) {
+    std::unique_ptr<Export<Managed>> held(static_cast<Export<Managed>*>(self->manager_ctx));
+    // Nobody can be told of an error here; a device that is lost says so to whoever uses it next.
+    if (Memory* memory = held->tensor.memory(); memory != nullptr) (void)memory->wait_for_others();
+  };
   return out.release();
 }
 
@@ -96,16 +106,22 @@ struct View {
   Shape shape;
   char* data;
   int64_t bytes;
+  std::shared_ptr<Memory> memory;  // null for the process's
 };
 
-Result<View> check(const DLTensor& dl) {
+Result<View> check(const DLTensor& dl, FindMemory find) {
+  View view;
   if (dl.device.device_type != kDLCPU) {
-    return unimplemented("the tensor lies on a device of DLPack type ", dl.device.device_type,
-                         "; only those in the CPU's memory can be taken: copy it there first");
+    if (find != nullptr) view.memory = find(dl.device);
+    if (view.memory == nullptr) {
+      return unimplemented("the tensor lies on a device of DLPack type ", dl.device.device_type, ", number ",
+                           dl.device.device_id,
+                           ", which no device here is: load the plug-in that brings it, or copy the tensor to the "
+                           "CPU's memory first");
+    }
   }
   if (dl.ndim < 0 || dl.ndim > kMostDimensions) return invalid("the tensor has ", dl.ndim, " dimensions");
   if (dl.ndim > 0 && dl.shape == nullptr) return invalid("the tensor has dimensions but no shape");
-  View view;
   WEFT_TRY(view.dtype, dtype_of_dlpack(dl.dtype));
   view.shape.assign(dl.shape, dl.shape + dl.ndim);
   WEFT_TRY(int64_t count, element_count(view.shape));
@@ -128,17 +144,18 @@ Result<View> check(const DLTensor& dl) {
 }
 
 template <typename Managed>
-Result<Tensor> take(Managed* managed, bool writable) {
-  WEFT_TRY(View view, check(managed->dl_tensor));
+Result<Tensor> take(Managed* managed, bool writable, FindMemory find) {
+  WEFT_TRY(View view, check(managed->dl_tensor, find));
   // Once without the deleter, to see whether it can succeed.
-  auto trial = Buffer::borrow(view.data, view.bytes, writable, nullptr, nullptr);
+  auto trial = Buffer::borrow(view.data, view.bytes, writable, nullptr, nullptr, view.memory);
   WEFT_CHECK(Tensor::over(view.dtype, view.shape, std::move(trial)).status());
+  if (view.memory != nullptr) WEFT_CHECK(view.memory->wait_for_others());
   auto drop = [](void* user) {
     auto* self = static_cast<Managed*>(user);
     if (self->deleter != nullptr) self->deleter(self);
   };
   return Tensor::over(view.dtype, std::move(view.shape),
-                      Buffer::borrow(view.data, view.bytes, writable, drop, managed));
+                      Buffer::borrow(view.data, view.bytes, writable, drop, managed, std::move(view.memory)));
 }
 
 }  // namespace
@@ -162,7 +179,7 @@ Result<DLManagedTensor*> to_dlpack_unversioned(const Tensor& tensor) {
   return &out->managed;
 }
 
-Result<Tensor> from_dlpack(DLManagedTensorVersioned* managed) {
+Result<Tensor> from_dlpack(DLManagedTensorVersioned* managed, FindMemory find) {
   if (managed == nullptr) return invalid("there is no DLPack tensor");
   if (managed->version.major != kMajorVersion) {
     return unimplemented("the tensor is of DLPack version ", managed->version.major, "; version ", kMajorVersion,
@@ -171,15 +188,15 @@ Result<Tensor> from_dlpack(DLManagedTensorVersioned* managed) {
   if ((managed->flags & kFlagSubBytePadded) != 0 && managed->dl_tensor.dtype.bits % 8 != 0) {
     return unimplemented("elements smaller than a byte have to be packed");
   }
-  return take(managed, (managed->flags & kFlagReadOnly) == 0);
+  return take(managed, (managed->flags & kFlagReadOnly) == 0, find);
 }
 
-Result<Tensor> from_dlpack(DLManagedTensor* managed) {
+Result<Tensor> from_dlpack(DLManagedTensor* managed, FindMemory find) {
   if (managed == nullptr) return invalid("there is no DLPack tensor");
   if (managed->dl_tensor.dtype.bits % 8 != 0) {
     return unimplemented("DLPack before version 1 cannot say how elements smaller than a byte lie");
   }
-  return take(managed, true);
+  return take(managed, true, find);
 }
 
 }  // namespace weft

@@ -16,6 +16,8 @@ struct DLPackVersion {
 };
 
 constexpr int32_t kDLCPU = 1;
+constexpr int32_t kDLCUDA = 2;
+constexpr int32_t kDLExtDev = 12;  // of whoever extends a framework by one
 
 struct DLDevice {
   int32_t device_type;

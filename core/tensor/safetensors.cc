@@ -384,7 +384,8 @@ Status write_safetensors(FileWriter& writer, const NamedTensors& tensors, const 
   WEFT_TRY(std::string header, header_of(tensors, metadata, offsets));
   WEFT_CHECK(writer.write(header));
   for (size_t i : order) {
-    WEFT_TRY(const Tensor elements, tensors[i].second.briefly());
+    WEFT_TRY(const Tensor here, tensors[i].second.moved_to(nullptr));
+    WEFT_TRY(const Tensor elements, here.briefly());
     WEFT_CHECK(writer.write(elements.data(), elements.bytes()));
   }
   return {};

@@ -8,6 +8,7 @@
 namespace weft {
 
 namespace {
+const std::string kCpu = "cpu";
 const std::vector<std::string> kNoStrings;
 const std::vector<Tensor> kNoItems;
 
@@ -224,12 +225,19 @@ Result<Tensor> Tensor::briefly() const {
   return over(dtype_, shape_, std::move(elements), offset());
 }
 
+const std::string& Tensor::device() const { return memory() == nullptr ? kCpu : memory()->name(); }
+
+Status Tensor::check_on_host() const {
+  if (memory() == nullptr) return {};
+  return failed_precondition("the elements of ", summary(), " lie on '", device(),
+                             "', where the process cannot read or write them; 'to' with the device 'cpu' copies them");
+}
+
 Result<Tensor> Tensor::copy() const {
   if (kind_ != Kind::kTensor) return *this;  // items never change once made
   if (dtype_ == DType::kString) return from_strings(shape_, strings());
   if (empty()) return *this;
-  if (memory() != nullptr) return moved_to(nullptr);
-  return from_bytes(dtype_, shape_, data(), bytes());
+  return copied_to(buffer_->memory());
 }
 
 Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
@@ -238,10 +246,22 @@ Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
     WEFT_TRY(Tensor host, moved_to(nullptr));
     return host.moved_to(to);
   }
+  return copied_to(to);
+}
+
+// One of the memories is the process's, or both are one.
+Result<Tensor> Tensor::copied_to(const std::shared_ptr<Memory>& to) const {
+  Memory* const from = memory();
+  if (from == nullptr && to == nullptr) return from_bytes(dtype_, shape_, data(), bytes());
   WEFT_TRY(Tensor out, make_in(to, dtype_, shape_));
-  WEFT_TRY(const Tensor from, briefly());
-  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, from.data(), bytes())
-                           : memory()->copy_out(out.data_, from.data(), bytes()));
+  WEFT_TRY(const Tensor read, briefly());
+  if (from == nullptr) {
+    WEFT_CHECK(to->copy_in(out.data_, read.data(), bytes()));
+  } else if (to == nullptr) {
+    WEFT_CHECK(from->copy_out(out.data_, read.data(), bytes()));
+  } else {
+    WEFT_CHECK(from->copy(out.data_, read.data(), bytes()));
+  }
   return out;
 }
 

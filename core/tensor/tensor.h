@@ -90,7 +90,12 @@ class Tensor {
   // For whoever reads the elements once: this tensor, or, where they are yet to come from a file or a computation, a tensor of
   // their own, whose memory goes with what is returned. Who calls `data` has them in memory for good.
   Result<Tensor> briefly() const;
-  // A tensor whose elements nobody else holds, in the process's memory.
+  // "cpu", or the name of the device in whose memory the elements lie. Strings and items of other kinds lie in the
+  // process's. Stays, as devices do.
+  const std::string& device() const;
+  // FAILED_PRECONDITION that says how to copy them, unless the elements lie in the process's memory.
+  Status check_on_host() const;
+  // A tensor whose elements nobody else holds, in the same memory.
   Result<Tensor> copy() const;
   // The same elements in that memory, null for the process's own: this tensor where it lies there already.
   Result<Tensor> moved_to(const std::shared_ptr<Memory>& memory) const;
@@ -103,6 +108,7 @@ class Tensor {
  private:
   template <typename T>
   static Tensor from_values(Shape shape, const T* values, size_t count);
+  Result<Tensor> copied_to(const std::shared_ptr<Memory>& memory) const;
 
   Kind kind_ = Kind::kTensor;
   DType dtype_ = DType::kNone;

@@ -119,6 +119,11 @@ void Device::copy(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind
   check(cudaStreamSynchronize(memory_stream_), "a copy failed");
 }
 
+void Device::wait_for_default_stream() {
+  use();
+  check(cudaStreamSynchronize(cudaStreamLegacy), "work that other libraries put on the GPU failed");
+}
+
 cudnnHandle_t Device::take_dnn() {
   {
     std::lock_guard lock(mutex_);

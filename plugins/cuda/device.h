@@ -70,6 +70,8 @@ class Device {
   void* allocate(int64_t bytes);
   void free(void* data);
   void copy(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind);
+  // Until the legacy default stream, and so all streams that are in order with it, have done what was put there.
+  void wait_for_default_stream();
 
   // A handle of cuDNN for a stream, which gives it back when it closes.
   cudnnHandle_t take_dnn();

@@ -107,6 +107,9 @@ void memory_free(void* device, void* data) {
 weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes, int32_t direction) {
   return guarded([&] { device_of(device).copy(to, from, bytes, kind_of(direction)); });
 }
+weft_status* device_wait(void* device) {
+  return guarded([&] { device_of(device).wait_for_default_stream(); });
+}
 weft_status* stream_open(void* device, void** out_stream) {
   return guarded([&] { *out_stream = new Stream(device_of(device)); });
 }
@@ -233,6 +236,8 @@ weft_status* open(const weft_plugin_host* given, const weft_plugin** out_plugin)
     p.stream_recorded = stream_recorded;
     p.stream_replay = stream_replay;
     p.recording_free = recording_free;
+    p.dlpack_type = 2;  // kDLCUDA
+    p.device_wait = device_wait;
     table = made.release();
     *out_plugin = &table->plugin;
   });

@@ -222,6 +222,7 @@ weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** 
 weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor);
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
 weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor);
+weft_status* weft_tensor_to(const weft_tensor* tensor, const char* device, weft_tensor** out_tensor);
 weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);
 void weft_tensor_free(weft_tensor* tensor);
 int32_t weft_tensor_kind(const weft_tensor* tensor);
@@ -230,6 +231,7 @@ int32_t weft_tensor_rank(const weft_tensor* tensor);
 const int64_t* weft_tensor_dims(const weft_tensor* tensor);
 int64_t weft_tensor_count(const weft_tensor* tensor);
 size_t weft_tensor_bytes(const weft_tensor* tensor);
+const char* weft_tensor_device(const weft_tensor* tensor);
 const void* weft_tensor_data(const weft_tensor* tensor);
 weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data);
 const char* weft_tensor_string(const weft_tensor* tensor, int64_t i, int64_t* out_size);

@@ -66,34 +66,45 @@ PyObject* tensor_dims(PyObject*, PyObject* args) {
 }
 
 // -- DLPack. A capsule that nobody took over lets go of what it holds.
-// The first members of DLManagedTensorVersioned; all of DLManagedTensor that matters here is its deleter.
-constexpr uint64_t kIsCopied = 2;
+// DLTensor, DLManagedTensorVersioned and DLManagedTensor, as the specification has them.
+constexpr uint64_t kIsReadOnly = 1, kIsCopied = 2;
+constexpr int32_t kOnCpu = 1;
+struct Elements {
+  void* data;
+  int32_t device[2];  // type and number
+  int32_t ndim;
+  struct {
+    uint8_t code, bits;
+    uint16_t lanes;
+  } dtype;
+  int64_t *shape, *strides;
+  uint64_t offset;
+};
 struct Versioned {
   uint32_t major, minor;
   void* context;
   void (*deleter)(Versioned*);
   uint64_t flags;
+  Elements tensor;
 };
 struct Plain {
-  struct {
-    void* data;
-    int32_t device[2];
-    int32_t ndim;
-    struct {
-      uint8_t code, bits;
-      uint16_t lanes;
-    } dtype;
-    int64_t *shape, *strides;
-    uint64_t offset;
-  } tensor;
+  Elements tensor;
   void* context;
   void (*deleter)(Plain*);
 };
+// Without the interpreter's lock where a device may be waited for, whose work may be waiting for that.
+template <typename Managed>
+void let_go(Managed* managed) {
+  if (managed->deleter == nullptr) return;
+  if (managed->tensor.device[0] == kOnCpu) return managed->deleter(managed);
+  Py_BEGIN_ALLOW_THREADS;
+  managed->deleter(managed);
+  Py_END_ALLOW_THREADS;
+}
 template <typename Managed>
 void free_capsule(PyObject* capsule, const char* name) {
   if (!PyCapsule_IsValid(capsule, name)) return;  // it was renamed by who took it over
-  auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
-  if (managed->deleter != nullptr) managed->deleter(managed);
+  let_go(static_cast<Managed*>(PyCapsule_GetPointer(capsule, name)));
 }
 void free_plain(PyObject* capsule) { free_capsule<Plain>(capsule, "dltensor"); }
 void free_versioned(PyObject* capsule) { free_capsule<Versioned>(capsule, "dltensor_versioned"); }
@@ -114,6 +125,26 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, i
   return PyCapsule_New(managed, "dltensor_versioned", free_versioned);
 }
 
+// tensor -> DLPack's type and number of its device, the address there, whether it is read-only
+PyObject* tensor_place(PyObject*, PyObject* args) {
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
+  if (tensor == nullptr) return nullptr;
+  void* made = nullptr;
+  if (weft_status* status = weft_tensor_dlpack(tensor, 1, &made); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  auto* managed = static_cast<Versioned*>(made);
+  const Elements& elements = managed->tensor;
+  PyObject* place = Py_BuildValue("iiKi", elements.device[0], elements.device[1],
+                                  static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(elements.data)),
+                                  (managed->flags & kIsReadOnly) != 0 ? 1 : 0);
+  let_go(managed);
+  return place;
+}
+
 PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
   PyObject* capsule = nullptr;
   if (!PyArg_ParseTuple(args, "O", &capsule)) return nullptr;
@@ -121,8 +152,18 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
   const char* name = versioned ? "dltensor_versioned" : "dltensor";
   void* managed = PyCapsule_GetPointer(capsule, name);
   if (managed == nullptr) return nullptr;
+  const Elements& elements =
+      versioned ? static_cast<const Versioned*>(managed)->tensor : static_cast<const Plain*>(managed)->tensor;
   weft_tensor* tensor = nullptr;
-  if (weft_status* status = weft_tensor_borrow_dlpack(managed, versioned, &tensor); status != nullptr) {
+  weft_status* status = nullptr;
+  if (elements.device[0] == kOnCpu) {
+    status = weft_tensor_borrow_dlpack(managed, versioned, &tensor);
+  } else {  // it is waited for
+    Py_BEGIN_ALLOW_THREADS;
+    status = weft_tensor_borrow_dlpack(managed, versioned, &tensor);
+    Py_END_ALLOW_THREADS;
+  }
+  if (status != nullptr) {
     raise_status(status);
     return nullptr;
   }

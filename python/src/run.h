@@ -3,21 +3,23 @@
 
 #include <structmember.h>
 
+#include <cstring>
+
 #include "arrays.h"
 
 namespace {
 
 // What Python does of what is rare: feeds -> dict; (value, what it is fed) -> tensor; (values, what they are) -> numbers;
-// tensor -> what `Tensor.numpy` gives.
-PyObject *dict_function = nullptr, *feed_function = nullptr, *ids_function = nullptr, *numpy_function = nullptr;
+// tensor -> what a run gives of it: what `Tensor.numpy` does, or a Tensor on a device.
+PyObject *dict_function = nullptr, *feed_function = nullptr, *ids_function = nullptr, *result_function = nullptr;
 
-PyObject* set_run_functions(PyObject*, PyObject* args) {  // dict, feed, ids, numpy
-  PyObject *dict = nullptr, *feed = nullptr, *ids = nullptr, *numpy = nullptr;
-  if (!PyArg_ParseTuple(args, "OOOO", &dict, &feed, &ids, &numpy)) return nullptr;
+PyObject* set_run_functions(PyObject*, PyObject* args) {  // dict, feed, ids, result
+  PyObject *dict = nullptr, *feed = nullptr, *ids = nullptr, *result = nullptr;
+  if (!PyArg_ParseTuple(args, "OOOO", &dict, &feed, &ids, &result)) return nullptr;
   dict_function = Py_NewRef(dict);
   feed_function = Py_NewRef(feed);
   ids_function = Py_NewRef(ids);
-  numpy_function = Py_NewRef(numpy);
+  result_function = Py_NewRef(result);
   Py_RETURN_NONE;
 }
 
@@ -172,11 +174,14 @@ class Feeds {
   std::pmr::vector<PyObject*> capsules_;
 };
 
-// What `Tensor.numpy` gives of a tensor.
-PyObject* to_numpy(OwnTensor tensor) {
-  if (PyObject* array = to_array(tensor.get(), &tensor); array != nullptr || PyErr_Occurred()) return array;
+// What a run gives of a tensor.
+PyObject* to_result(OwnTensor tensor) {
+  if (std::strcmp(weft_tensor_device(tensor.get()), "cpu") == 0) {
+    PyObject* array = to_array(tensor.get(), &tensor);
+    if (array != nullptr || PyErr_Occurred()) return array;
+  }
   PyObject* capsule = own(tensor.release());
-  PyObject* made = capsule == nullptr ? nullptr : PyObject_CallFunctionObjArgs(numpy_function, capsule, nullptr);
+  PyObject* made = capsule == nullptr ? nullptr : PyObject_CallFunctionObjArgs(result_function, capsule, nullptr);
   Py_XDECREF(capsule);
   return made;
 }
@@ -213,9 +218,9 @@ PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
     raise_status(status);
     return nullptr;
   }
-  if (is_value(fetches)) return to_numpy(std::move(results[0]));
+  if (is_value(fetches)) return to_result(std::move(results[0]));
   return list_of(results.data(), static_cast<Py_ssize_t>(results.size()),
-                 [](OwnTensor& tensor) { return to_numpy(std::move(tensor)); });
+                 [](OwnTensor& tensor) { return to_result(std::move(tensor)); });
 }
 
 PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) {  // prepared, number -> array
@@ -228,7 +233,7 @@ PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) { 
     raise_status(status);
     return nullptr;
   }
-  return to_numpy(OwnTensor(tensor));
+  return to_result(OwnTensor(tensor));
 }
 
 // Those that are called most get their arguments without a tuple, which SWIG knows nothing of.

@@ -28,6 +28,7 @@
 %native(tensor_array) PyObject* tensor_array(PyObject*, PyObject*);
 %native(tensor_to_dlpack) PyObject* tensor_to_dlpack(PyObject*, PyObject*);
 %native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
+%native(tensor_place) PyObject* tensor_place(PyObject*, PyObject*);
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(model_inspect_bytes) PyObject* model_inspect_bytes(PyObject*, PyObject*);
@@ -217,6 +218,7 @@ OUT_INTS(out_dims, rank)
 %nothread weft_tensor_rank;
 %nothread weft_tensor_dtype;
 %nothread weft_tensor_kind;
+%nothread weft_tensor_device;
 
 %include "abi.i"
 

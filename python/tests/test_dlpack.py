@@ -172,3 +172,39 @@ def test_a_copy_is_made_whatever_the_strides(name: bytes) -> None:
     assert foreign.deleted == 1
     with pytest.raises(BufferError):
         weft.from_dlpack(array[:, ::2], copy=False)
+
+
+def test_a_tensor_has_a_device() -> None:
+    array = np.arange(3, dtype="f4")
+    tensor = weft.Tensor(array)
+    assert tensor.device == "cpu" and weft.Tensor.sequence([tensor]).device == "cpu"
+    assert np.shares_memory(tensor.to("cpu").numpy(), array)
+    assert not hasattr(tensor, "__cuda_array_interface__")
+    with pytest.raises(weft.NotFoundError, match="there is no device 'cuda:7'; the devices are cpu"):
+        tensor.to("cuda:7")
+    with pytest.raises(TypeError):
+        tensor.to(0)  # type: ignore[arg-type]
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [3])
+    session = weft.Session(graph, device_outputs=True)  # what stays on the CPU is an array as ever
+    assert session.run({x: tensor}, x + 1.0).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_libraries_with_streams_are_asked_for_the_default_one() -> None:
+    foreign = Foreign()
+    asked: list[dict[str, Any]] = []
+
+    class OnGpu:
+        def __dlpack__(self, **settings: Any) -> Any:
+            asked.append(settings)
+            if "max_version" in settings and len(asked) == 1:
+                raise TypeError("an old library")
+            return foreign.__dlpack__()
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return (2, 0)
+
+    assert weft.Tensor(OnGpu()).numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert asked == [{"max_version": (1, 0), "stream": 1}, {"stream": 1}]
+    gc.collect()
+    assert foreign.deleted == 1

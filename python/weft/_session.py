@@ -15,7 +15,7 @@ from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, described, interruptible, name_list, need, number
 from ._history import FitEvent, History, watch
-from ._tensor import Tensor, as_tensor, exact_tensor, numpy_of
+from ._tensor import Tensor, as_tensor, exact_tensor, result_of
 from ._types import Array, Feeds, TensorLike
 
 FitCallback = Callable[[FitEvent], object]
@@ -113,6 +113,8 @@ class Session(Handle):
             read for a few rows; products are still computed in f32. Variables stay as they are.
         device: One of `weft.devices()`, which runs what it has kernels for; the CPU runs the rest.
         device_only: Whether an operator that the device has no kernel for is an UnimplementedError instead.
+        device_outputs: Whether what is fetched stays on the device, as a Tensor: `tensor.to("cpu").numpy()` gives the array.
+            Tensors on the device may be fed in any session on it, and are used there without a copy.
         weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
             session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
             share it, and it may be emptied at any time; whoever writes to it decides what runs compute. None if empty.
@@ -145,6 +147,7 @@ class Session(Handle):
         weight_dtype: str = "f32",
         device: str = "cpu",
         device_only: bool = False,
+        device_outputs: bool = False,
         weight_cache: str | os.PathLike[str] = "",
     ) -> None:
         self.graph = need(graph, Graph, "the graph of a session")
@@ -158,6 +161,7 @@ class Session(Handle):
             weight_dtype=weight_dtype,
             device=device,
             device_only=int(device_only),
+            device_outputs=int(device_outputs),
             weight_cache=os.fspath(weight_cache),
         )
         other = None if share is None else need(share, Session, "share")._handle
@@ -234,7 +238,8 @@ class Session(Handle):
             trace: Collects what ran when.
 
         Returns:
-            Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
+            Arrays over the library's memory; a list of them for several values, and for one that is a sequence. Of a session
+            with `device_outputs`, Tensors on the device.
         """
         if timeout is None and cancel is None and trace is None:
             options = self._plain
@@ -257,7 +262,7 @@ class Session(Handle):
         _native.weft_session_initialise(self._handle)
 
     def get(self, variable: str | Value) -> Array:
-        """A copy of a variable's value."""
+        """A copy of a variable's value; fetching the variable gives one on the device, in a session that leaves it there."""
         name = self._own(variable).name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 
@@ -581,14 +586,15 @@ class Prepared(Handle):
 
     def bind_input(self, i: int, tensor: TensorLike) -> None:
         """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its
-        shape may differ from the one bound before. Lists, numbers and strings are copied."""
+        shape may differ from the one bound before. Lists, numbers and strings are copied. A Tensor may lie on the session's
+        device, where what is written must be done before the next run."""
         if isinstance(tensor, np.ndarray):
             _need_memory(tensor, "an input")
         made = _fed(self._feeds[i], tensor) if 0 <= i < len(self._feeds) else as_tensor(tensor)
         _native.weft_prepared_bind_input(self._handle, i, made._handle)
 
     def bind_output(self, i: int, tensor: Array | Tensor | None) -> None:
-        """Binds an array to output i: every run writes there. None unbinds."""
+        """Binds an array to output i: every run writes there, or to a Tensor on the session's device. None unbinds."""
         if tensor is not None and not isinstance(tensor, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to {described(tensor)}")
         if isinstance(tensor, np.ndarray):
@@ -605,8 +611,8 @@ class Prepared(Handle):
             _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
 
     def output(self, i: int) -> Array:
-        """Output i of the last run."""
+        """Output i of the last run: an array, or a Tensor if it has stayed on the device."""
         return _native.prepared_output(self._handle, i)
 
 
-_native.set_run_functions(_as_dict, lambda value, tensor: _fed(value, tensor)._handle, value_ids, numpy_of)
+_native.set_run_functions(_as_dict, lambda value, tensor: _fed(value, tensor)._handle, value_ids, result_of)

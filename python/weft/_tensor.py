@@ -38,6 +38,8 @@ _NUMBERS: dict[str, int] = {}
 _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
 KINDS = ("tensor", "sequence", "optional", "map")  # by the number that the library has for each
 _CPU = (1, 0)  # DLPack's type and number of the device
+_CUDA = 2  # the type of GPUs there
+_PLACES: dict[str, tuple[int, int]] = {"cpu": _CPU}  # by the name of the device, as they become known
 
 
 def dtype_number(dtype: DTypeLike) -> int:
@@ -78,7 +80,8 @@ class Tensor(Handle, _native.Exporter):
 
     Made from numpy arrays and whatever has DLPack without a copy: the memory is shared, so do not change it while
     something runs. Lists, numbers, strings and elements of ml_dtypes are copied. Sessions take all of these directly; a
-    Tensor is needed only for sequences and for sharing.
+    Tensor is needed only for sequences, for sharing, and for elements that lie on a device: `to` copies them there and back, and
+    what PyTorch, CuPy or JAX have there is taken without a copy.
 
     Args:
         value: An array, nested lists of numbers, booleans or strings, an object with `__dlpack__`, a dict for a map, or a
@@ -132,15 +135,46 @@ class Tensor(Handle, _native.Exporter):
         """What it is: "tensor", "sequence", "optional" or "map"."""
         return KINDS[_native.weft_tensor_kind(self._handle)]
 
+    @property
+    def device(self) -> str:
+        """Where the elements lie: "cpu", which is the process's memory, or the name of a device."""
+        return str(_native.weft_tensor_device(self._handle))
+
+    def to(self, device: str) -> Tensor:
+        """The same elements on a device, which is one of `weft.devices()`: shared if they lie there already, else copied.
+
+        Examples:
+            >>> weft.Tensor([1.0, 2.0]).to("cpu").device
+            'cpu'
+        """
+        return Tensor._over(_native.weft_tensor_to(self._handle, device))
+
     def numpy(self) -> Array:
         """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list, an optional
         as what it holds or None, a map as a dict. What numpy has no elements for (bf16, the small floats and integers) takes
-        the package ml_dtypes."""
+        the package ml_dtypes. On a device it is a FailedPreconditionError: `tensor.to("cpu").numpy()` copies them."""
         return cast(Array, numpy_of(self._handle))
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream."""
+        dtype = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle))
+        if self.device == "cpu" or self.__dlpack_device__()[0] != _CUDA or dtype is None:
+            raise AttributeError(f"a {self!r} is no array of CUDA with elements that numpy has a name for")
+        _, _, address, read_only = _native.tensor_place(self._handle)
+        return {
+            "shape": self.shape,
+            "typestr": dtype.str,
+            "data": (address, bool(read_only)),
+            "strides": None,
+            "stream": None,
+            "version": 3,
+        }
 
     def _buffer(self) -> Array:
         """What memoryview and others of the buffer protocol see."""
-        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.kind != "tensor":
+        known = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is not None
+        if not known or self.kind != "tensor" or self.device != "cpu":
             raise BufferError(f"a {self!r} has no buffer that Python could describe")
         return self.numpy()
 
@@ -161,19 +195,30 @@ class Tensor(Handle, _native.Exporter):
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        if stream is not None:
+        here = self.__dlpack_device__()
+        wanted = here if dl_device is None else tuple(dl_device)
+        if wanted not in (here, _CPU):
+            raise BufferError(f"the memory is that of {self.device!r}, not of the device {wanted}")
+        if here == _CPU and stream is not None:
             raise BufferError("memory of the CPU has no streams")
-        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
-            raise BufferError(f"the memory is that of the CPU, not of the device {tuple(dl_device)}")
-        handle = copied(self)._handle if copy else self._handle
+        if here[0] == _CUDA and stream == 0:
+            raise BufferError("0 is no stream of CUDA; 1 is the legacy default one")
+        moved = wanted != here
+        if moved and copy is False:
+            raise BufferError(f"elements on {self.device!r} cannot be in the CPU's memory without a copy")
+        # Elements on a device have been written, so every stream may read them.
+        tensor = self.to("cpu") if moved else copied(self) if copy else self
         versioned = max_version is not None and max_version[0] >= 1
         try:
-            return _native.tensor_to_dlpack(handle, int(versioned), int(bool(copy)))
+            return _native.tensor_to_dlpack(tensor._handle, int(versioned), int(moved or bool(copy)))
         except WeftError as error:
             raise BufferError(str(error)) from None
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _CPU
+        name = self.device
+        if name not in _PLACES:
+            _PLACES[name] = _native.tensor_place(self._handle)[:2]
+        return _PLACES[name]
 
     def __len__(self) -> int:
         if self.kind != "tensor":
@@ -200,6 +245,11 @@ class Tensor(Handle, _native.Exporter):
         if self.closed:
             return "Tensor (closed)"
         return f"Tensor {_native.weft_tensor_text(self._handle).decode()}"
+
+
+def result_of(handle: Any) -> Any:
+    """What a run gives of a tensor: what `Tensor.numpy` does, or the Tensor itself if it lies on a device."""
+    return numpy_of(handle) if _native.weft_tensor_device(handle) == "cpu" else Tensor._over(handle)
 
 
 def numpy_of(handle: Any) -> Any:
@@ -289,14 +339,24 @@ def _need_no_mask(value: Any) -> None:
         raise InvalidArgumentError("a tensor has no mask, as this array has; give array.filled(...), or array.data")
 
 
+def _place_of(value: SupportsDLPack) -> tuple[int, int]:
+    """DLPack's type and number of the device; the CPU's of an object that does not say."""
+    if not hasattr(value, "__dlpack_device__"):
+        return _CPU
+    kind, number = value.__dlpack_device__()
+    return int(kind), int(number)
+
+
 def _taken(value: SupportsDLPack, **settings: Any) -> Any:
     """A tensor over what DLPack gives; what the producer does not know of is asked for in an older way."""
+    # What has been put on the legacy default stream is waited for as the tensor is taken.
+    stream = {"stream": 1} if _place_of(value)[0] == _CUDA and "dl_device" not in settings else {}
     try:
-        capsule = value.__dlpack__(max_version=(1, 0), **settings)
+        capsule = value.__dlpack__(max_version=(1, 0), **settings, **stream)
     except TypeError:
         if settings:
             raise BufferError(f"{type(value).__name__}.__dlpack__ does not know {', '.join(settings)}") from None
-        capsule = value.__dlpack__()
+        capsule = value.__dlpack__(**stream)
     return _native.tensor_from_dlpack(capsule)
 
 
@@ -304,8 +364,8 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     """A tensor over the memory of an object that has `__dlpack__`: an array of numpy, PyTorch, JAX, CuPy and others.
 
     Args:
-        value: The object.
-        device: "cpu", the only one, or None.
+        value: The object. What has been put in order with its device's default stream is waited for.
+        device: One of `weft.devices()`, to which what lies elsewhere is copied; None takes it where it lies.
         copy: True copies always, whatever the strides, False never (BufferError if one is needed); None leaves it to the object.
 
     Examples:
@@ -313,21 +373,33 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
         Tensor i64[3]
     """
     _need_no_mask(value)
-    if device not in (None, "cpu"):
-        raise BufferError(f"there is no device '{device}'; there is 'cpu'")
     settings: dict[str, Any] = {}
     if copy is False:
         settings["copy"] = False
-    if tuple(value.__dlpack_device__()) != _CPU:
+    if device == "cpu" and _place_of(value) != _CPU:
         settings["dl_device"] = _CPU
     try:
-        tensor = Tensor._over(_taken(value, **settings))
+        tensor, owned = Tensor._over(_taken(value, **settings)), False
     except WeftError as error:
-        if copy:
-            with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):  # numpy's, which knows strides
-                return Tensor(np.from_dlpack(value).copy("C"))
-        raise BufferError(str(error)) from None
-    return copied(tensor) if copy else tensor
+        compact = _compact_copy(value) if copy else None
+        if compact is None:
+            raise BufferError(str(error)) from None
+        tensor, owned = compact, True
+    if device is not None and tensor.device != device:
+        if copy is False:
+            raise BufferError(f"the tensor lies on '{tensor.device}', and is on '{device}' only as a copy")
+        try:
+            return tensor.to(device)
+        except WeftError as error:
+            raise BufferError(str(error)) from None
+    return copied(tensor) if copy and not owned else tensor
+
+
+def _compact_copy(value: SupportsDLPack) -> Tensor | None:
+    """A copy by numpy, which knows strides; None of what it does not take."""
+    with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):
+        return Tensor(np.from_dlpack(value).copy("C"))
+    return None
 
 
 def _borrowed(array: Array) -> Any:

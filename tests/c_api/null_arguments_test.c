@@ -1963,6 +1963,31 @@ static void test_weft_tensor_copy(void) {
   }
 }
 
+static void test_weft_tensor_to(void) {
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_to(tensor, "cpu", &out_tensor);
+    succeeded(status, "weft_tensor_to");
+    weft_tensor_free(out_tensor);
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_to(NULL, "cpu", &out_tensor);
+    refused(status, "weft_tensor_to", "tensor");
+    emptied(out_tensor == 0, "weft_tensor_to", "tensor", "out_tensor");
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_to(tensor, NULL, &out_tensor);
+    refused(status, "weft_tensor_to", "device");
+    emptied(out_tensor == 0, "weft_tensor_to", "device", "out_tensor");
+  }
+  {
+    weft_status* status = weft_tensor_to(tensor, "cpu", NULL);
+    refused(status, "weft_tensor_to", "out_tensor");
+  }
+}
+
 static void test_weft_tensor_reshape(void) {
   {
     weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
@@ -2025,6 +2050,12 @@ static void test_weft_tensor_count(void) {
 static void test_weft_tensor_bytes(void) {
   {
     (void)weft_tensor_bytes(NULL);
+  }
+}
+
+static void test_weft_tensor_device(void) {
+  {
+    (void)weft_tensor_device(NULL);
   }
 }
 
@@ -2412,6 +2443,7 @@ int main(void) {
   test_weft_tensor_new_map();
   test_weft_tensor_borrow();
   test_weft_tensor_copy();
+  test_weft_tensor_to();
   test_weft_tensor_reshape();
   test_weft_tensor_free();
   test_weft_tensor_kind();
@@ -2420,6 +2452,7 @@ int main(void) {
   test_weft_tensor_dims();
   test_weft_tensor_count();
   test_weft_tensor_bytes();
+  test_weft_tensor_device();
   test_weft_tensor_data();
   test_weft_tensor_mutable();
   test_weft_tensor_string();

@@ -126,6 +126,13 @@ TEST_F(Tensors, ShareTheirElements) {
   EXPECT_EQ(static_cast<const float*>(memory.get())[3], 4);
 }
 
+TEST_F(Tensors, LieOnADevice) {
+  Tensor tensor = Tensor::from<float>({2}, {1, 2});
+  EXPECT_EQ(tensor.device(), "cpu");
+  EXPECT_EQ(tensor.to("cpu").data<float>(), tensor.data<float>());
+  EXPECT_EQ(error_of([&] { tensor.to("cuda:7"); }).code(), WEFT_NOT_FOUND);
+}
+
 TEST_F(Tensors, BorrowWhatMayOnlyBeRead) {
   const std::vector<double> numbers{1, 2};
   auto kept = std::make_shared<int>(0);

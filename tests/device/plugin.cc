@@ -166,9 +166,13 @@ weft_status* memory_new(void* device, int64_t bytes, void** out_data) {
 }
 void memory_free(void* device, void* data) { device_of(device).free(data); }
 weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes, int32_t direction) {
-  return given(direction == WEFT_PLUGIN_IN ? device_of(device).copy_in(to, from, bytes)
-                                           : device_of(device).copy_out(to, from, bytes));
+  switch (direction) {
+    case WEFT_PLUGIN_IN: return given(device_of(device).copy_in(to, from, bytes));
+    case WEFT_PLUGIN_OUT: return given(device_of(device).copy_out(to, from, bytes));
+    default: return given(device_of(device).copy(to, from, bytes));
+  }
 }
+weft_status* device_wait(void* device) { return given(device_of(device).wait_for_others()); }
 weft_status* stream_open(void* device, void** out_stream) {
   Result<std::unique_ptr<Stream>> stream = device_of(device).make_stream();
   if (stream.ok()) *out_stream = stream->release();
@@ -219,6 +223,8 @@ TestPlugin& plugin() {
     p->table.stream_recorded = stream_recorded;
     p->table.stream_replay = stream_replay;
     p->table.recording_free = recording_free;
+    p->table.dlpack_type = dlpack::kDLExtDev;
+    p->table.device_wait = device_wait;
     return p;
   }();
   return *made;

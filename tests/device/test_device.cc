@@ -18,7 +18,7 @@ namespace {
 
 struct Counters {
   std::atomic<int64_t> copies_in{0}, copies_out{0}, copies_within{0}, kernels{0}, waits{0}, bytes_held{0};
-  std::atomic<int64_t> fused{0}, recordings{0}, replays{0};
+  std::atomic<int64_t> fused{0}, recordings{0}, replays{0}, waits_for_others{0};
   std::atomic<bool> fail_allocation{false}, fail_recording{false};
 };
 Counters counters;
@@ -188,25 +188,37 @@ class TestStream : public Stream {
 
 class TestDevice : public Device {
  public:
-  TestDevice(std::string name, bool late) : name_(std::move(name)), late_(late) {}
+  TestDevice(std::string name, bool late) : name_(std::move(name)), late_(late) {
+    static std::atomic<int32_t> made{0};
+    number_ = made++;
+  }
 
   const std::string& name() const override { return name_; }
   Result<void*> allocate(int64_t bytes) override { return memory_.allocate(bytes); }
   void free(void* data) override { memory_.free(data); }
   Status copy_in(void* to, const void* from, int64_t bytes) override {
     ++counters.copies_in;
-    return copy(memory_.own(to), from, bytes);
+    return copy_bytes(memory_.own(to), from, bytes);
   }
   Status copy_out(void* to, const void* from, int64_t bytes) override {
     ++counters.copies_out;
-    return copy(to, memory_.own(from), bytes);
+    return copy_bytes(to, memory_.own(from), bytes);
+  }
+  Status copy(void* to, const void* from, int64_t bytes) override {
+    ++counters.copies_within;
+    return copy_bytes(memory_.own(to), memory_.own(from), bytes);
+  }
+  dlpack::DLDevice dlpack_device() const override { return {dlpack::kDLExtDev, number_}; }
+  Status wait_for_others() override {
+    ++counters.waits_for_others;
+    return {};
   }
   Result<std::unique_ptr<Stream>> make_stream() override {
     return std::unique_ptr<Stream>(std::make_unique<TestStream>(memory_, late_));
   }
 
  private:
-  static Status copy(void* to, const void* from, int64_t bytes) {
+  static Status copy_bytes(void* to, const void* from, int64_t bytes) {
     if (bytes == 0) return {};
     if (to == nullptr || from == nullptr) return not_ours("a copy");
     std::memcpy(to, from, static_cast<size_t>(bytes));
@@ -215,6 +227,7 @@ class TestDevice : public Device {
 
   const std::string name_;
   const bool late_;
+  int32_t number_;  // as DLPack has it: the first that the process makes is 0
   TestMemory memory_;
 };
 
@@ -323,8 +336,9 @@ void add_test_devices() {
 std::vector<std::string> test_devices() { return {"test:early", "test:late", "test:partial"}; }
 
 TestDeviceCounts test_device_counts() {
-  return {counters.copies_in,  counters.copies_out, counters.copies_within, counters.kernels, counters.waits,
-          counters.bytes_held, counters.fused,      counters.recordings,    counters.replays};
+  return {counters.copies_in, counters.copies_out,      counters.copies_within, counters.kernels,
+          counters.waits,     counters.bytes_held,      counters.fused,         counters.recordings,
+          counters.replays,   counters.waits_for_others};
 }
 
 void fail_next_allocation() { counters.fail_allocation = true; }

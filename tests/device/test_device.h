@@ -28,6 +28,7 @@ struct TestDeviceCounts {
   int64_t kernels = 0, waits = 0;
   int64_t bytes_held = 0;
   int64_t fused = 0, recordings = 0, replays = 0;
+  int64_t waits_for_others = 0;  // asked for, as there is never anything to wait for
 };
 TestDeviceCounts test_device_counts();
 // Their next allocation fails; their next recording does.

@@ -194,11 +194,64 @@ class Interop {
     allLayers();
   }
 
+  static String codeOf(Runnable call) {
+    try {
+      call.run();
+    } catch (WeftException error) {
+      return error.code().name();
+    }
+    return "OK";
+  }
+
+  /** x + x of tensors that lie on a device and stay there. */
+  static void device(String plugin, String name) {
+    Weft.loadDevices(plugin);
+    try (Graph graph = new Graph();
+        Session session = new Session(graph, new SessionOptions().device(name).deviceOutputs(true));
+        Session cpu = new Session(graph);
+        Tensor host = Tensor.of(new float[] {1, 2, 3});
+        Tensor there = host.to(name);
+        Tensor strings = Tensor.of(new String[] {"a"})) {
+      Value x = graph.input("x", DataType.F32, "3");
+      Value twice = graph.ops().add(x, x);
+      try (Results first = session.run(Map.of(x, there), twice);
+          Tensor taken = Tensor.fromDlpack(first.get(0).toDlpack());
+          Results second = session.run(Map.of(x, taken), twice);
+          Prepared prepared = session.prepare(List.of(x), List.of(twice, x), List.of())) {
+        Tensor once = first.get(0), again = second.get(0);
+        prepared.bindInput(0, again);
+        prepared.bindOutput(0, there);
+        prepared.run();
+        try (Tensor output = prepared.output(1);
+            Tensor copied = output.copy()) {
+          System.out.printf(
+              "device place %s, %s, %s, %s%n", host.device(), once, again.device(), copied.device());
+        }
+        for (Tensor tensor : List.of(once, again, there)) {
+          try (Tensor here = tensor.to("cpu")) {
+            float[] values = here.toFloatArray();
+            System.out.printf("device values %.0f %.0f %.0f%n", values[0], values[1], values[2]);
+          }
+        }
+        for (Runnable call :
+            List.<Runnable>of(
+                () -> there.toFloatArray(),
+                () -> there.buffer(),
+                () -> host.to("nowhere:0"),
+                () -> strings.to(name),
+                () -> cpu.run(Map.of(x, there), twice))) {
+          System.out.println("device error " + codeOf(call));
+        }
+      }
+    }
+  }
+
   public static void main(String[] args) {
     switch (args[0]) {
       case "train" -> train(args[1], Path.of(args[2]), Integer.parseInt(args[3]));
       case "load" -> load(args[1], Path.of(args[2]));
       case "resume" -> resume(args[1], Path.of(args[2]), Integer.parseInt(args[3]));
+      case "device" -> device(args[1], args[2]);
       default -> example();
     }
   }

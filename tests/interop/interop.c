@@ -369,6 +369,84 @@ static void example(void) {
   all_layers();
 }
 
+static void print_code(weft_status* status) {
+  printf("device error %s\n", weft_code_name(weft_status_code(status)));
+  weft_status_free(status);
+}
+static void print_values(const weft_tensor* tensor) {
+  weft_tensor* host;
+  const float* values;
+  check(weft_tensor_to(tensor, "cpu", &host));
+  values = weft_tensor_data(host);
+  printf("device values %g %g %g\n", values[0], values[1], values[2]);
+  weft_tensor_free(host);
+}
+
+/* x + x of tensors that lie on a device and stay there. */
+static void device(const char* plugin, const char* name) {
+  const float numbers[] = {1, 2, 3};
+  const int64_t three = 3, one = 1;
+  const char* const words[] = {"a"};
+  weft_graph* graph;
+  weft_options* options;
+  weft_session *session, *cpu;
+  weft_prepared* prepared;
+  weft_tensor *host, *there, *once, *taken, *again, *output, *copied, *strings, *none;
+  weft_bytes* text;
+  weft_buffer* buffer;
+  void* managed;
+  int64_t x, twice, fetches[2];
+  check(weft_device_load(plugin));
+  check(weft_graph_new(0, &graph));
+  check(weft_graph_add_input(graph, "x", WEFT_F32, "3", WEFT_ORIGIN, &x));
+  twice = node(graph, "Add", x, x, NULL, NULL);
+  check(weft_options_new("session", &options));
+  check(weft_options_set_string(options, "device", name));
+  check(weft_options_set_int(options, "device_outputs", 1));
+  check(weft_session_new(graph, options, NULL, &session));
+  weft_options_free(options);
+  check(weft_tensor_new_copy(WEFT_F32, &three, 1, numbers, sizeof numbers, &host));
+  check(weft_tensor_to(host, name, &there));
+  check(weft_session_run(session, &x, (const weft_tensor* const*)&there, 1, &twice, 1, NULL, 0, NULL, &once));
+  check(weft_tensor_dlpack(once, 1, &managed));
+  check(weft_tensor_borrow_dlpack(managed, 1, &taken));
+  check(weft_session_run(session, &x, (const weft_tensor* const*)&taken, 1, &twice, 1, NULL, 0, NULL, &again));
+  fetches[0] = twice;
+  fetches[1] = x;
+  check(weft_session_prepare(session, &x, 1, fetches, 2, NULL, 0, &prepared));
+  check(weft_prepared_bind_input(prepared, 0, again));
+  check(weft_prepared_bind_output(prepared, 0, there));
+  check(weft_prepared_run(prepared, NULL));
+  check(weft_prepared_output(prepared, 1, &output));
+  check(weft_tensor_copy(output, &copied));
+  check(weft_tensor_text(once, &text));
+  printf("device place %s, %.*s, %s, %s\n", weft_tensor_device(host), (int)weft_bytes_size(text),
+         (const char*)weft_bytes_data(text), weft_tensor_device(again), weft_tensor_device(copied));
+  weft_bytes_free(text);
+  print_values(once);
+  print_values(again);
+  print_values(there);
+  print_code(weft_tensor_mutable(there, &managed));
+  print_code(weft_tensor_buffer(there, &buffer));
+  print_code(weft_tensor_to(host, "nowhere:0", &none));
+  check(weft_tensor_new_strings(&one, 1, words, NULL, 1, &strings));
+  print_code(weft_tensor_to(strings, name, &none));
+  check(weft_session_new(graph, NULL, NULL, &cpu));
+  print_code(weft_session_run(cpu, &x, (const weft_tensor* const*)&there, 1, &twice, 1, NULL, 0, NULL, &none));
+  weft_session_free(cpu);
+  weft_tensor_free(strings);
+  weft_tensor_free(copied);
+  weft_tensor_free(output);
+  weft_prepared_free(prepared);
+  weft_tensor_free(again);
+  weft_tensor_free(taken);
+  weft_tensor_free(once);
+  weft_tensor_free(there);
+  weft_tensor_free(host);
+  weft_session_free(session);
+  weft_graph_free(graph);
+}
+
 int main(int argc, char** argv) {
   if (argc == 5 && strcmp(argv[1], "train") == 0)
     train(argv[2], argv[3], atoi(argv[4]));
@@ -376,6 +454,8 @@ int main(int argc, char** argv) {
     load(argv[2], argv[3]);
   else if (argc == 5 && strcmp(argv[1], "resume") == 0)
     resume(argv[2], argv[3], atoi(argv[4]));
+  else if (argc == 4 && strcmp(argv[1], "device") == 0)
+    device(argv[2], argv[3]);
   else
     example();
   if (weft_live_objects() != 0) {

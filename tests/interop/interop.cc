@@ -177,6 +177,48 @@ void example() {
   all_layers();
 }
 
+template <typename Call>
+std::string code_of(Call call) {
+  try {
+    call();
+  } catch (const weft::Error& error) {
+    return error.code_name();
+  }
+  return "OK";
+}
+
+// x + x of tensors that lie on a device and stay there.
+void device(const std::string& plugin, const std::string& name) {
+  weft::load_devices(plugin);
+  weft::Graph graph;
+  auto x = graph.input("x", weft::DType::f32, "3");
+  auto twice = x + x;
+  weft::SessionOptions options;
+  options.device = name;
+  options.device_outputs = true;
+  weft::Session session(graph, options);
+  auto host = weft::Tensor::from<float>({3}, {1, 2, 3});
+  auto there = host.to(name);
+  auto once = session.run({{x, there}}, {twice})[0];
+  auto again = session.run({{x, weft::Tensor::from_dlpack(once.to_dlpack())}}, {twice})[0];
+  auto prepared = session.prepare({x}, {twice, x});
+  prepared.bind_input(0, again);
+  prepared.bind_output(0, there);
+  prepared.run();
+  std::printf("device place %s, %s, %s, %s\n", host.device().c_str(), once.text().c_str(), again.device().c_str(),
+              prepared.output(1).copy().device().c_str());
+  for (const auto& tensor : {once, again, there}) {
+    auto values = tensor.to("cpu").to_vector<float>();
+    std::printf("device values %g %g %g\n", double{values[0]}, double{values[1]}, double{values[2]});
+  }
+  auto errors = {code_of([&] { there.to_vector<float>(); }), code_of([&] { there.mutable_data<float>(); }),
+                 code_of([&] { host.to("nowhere:0"); }), code_of([&] { weft::Tensor::strings({1}, {"a"}).to(name); }),
+                 code_of([&] {
+                   weft::Session(graph).run({{x, there}}, {twice});
+                 })};
+  for (const auto& error : errors) std::printf("device error %s\n", error.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,6 +231,8 @@ int main(int argc, char** argv) {
       load(args[1], args[2]);
     } else if (args[0] == "resume") {
       resume(args[1], args[2], std::atoi(args[3].c_str()));
+    } else if (args[0] == "device") {
+      device(args[1], args[2]);
     } else {
       example();
     }

@@ -2,6 +2,8 @@
 
 import struct
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -135,6 +137,43 @@ def example() -> None:
     all_layers()
 
 
+def code_of(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except weft.WeftError as error:
+        return error.code
+    return "OK"
+
+
+def device(plugin: str, name: str) -> None:
+    """x + x of tensors that lie on a device and stay there."""
+    weft.load_devices(plugin)
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [3])
+    twice = x + x
+    session: Any = weft.Session(graph, device=name, device_outputs=True)
+    host = weft.Tensor([1.0, 2.0, 3.0])
+    there = host.to(name)
+    once = session.run({x: there}, twice)
+    again = session.run({x: weft.from_dlpack(once)}, twice)
+    prepared = session.prepare([x], [twice, x])
+    prepared.bind_input(0, again)
+    prepared.bind_output(0, there)
+    prepared.run()
+    copied = weft.from_dlpack(prepared.output(1), copy=True)
+    print(f"device place {host.device}, {repr(once).removeprefix('Tensor ')}, {again.device}, {copied.device}")
+    for tensor in (once, again, there):
+        print("device values", *(f"{value:g}" for value in tensor.to("cpu").numpy()))
+    for call in (
+        lambda: there.numpy(),
+        lambda: np.asarray(there),
+        lambda: host.to("nowhere:0"),
+        lambda: weft.Tensor(["a"]).to(name),
+        lambda: weft.Session(graph).run({x: there}, twice),
+    ):
+        print("device error", code_of(call))
+
+
 if __name__ == "__main__":
     command, *rest = sys.argv[1:]
     if command == "train":
@@ -143,5 +182,7 @@ if __name__ == "__main__":
         load(rest[0], rest[1])
     elif command == "resume":
         resume(rest[0], rest[1], int(rest[2]))
+    elif command == "device":
+        device(rest[0], rest[1])
     else:
         example()

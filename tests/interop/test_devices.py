@@ -1,6 +1,8 @@
-"""Training on the test devices, which a plug-in brings, has the bits of the CPU."""
+"""The test devices, which a plug-in brings: training has the bits of the CPU, and tensors may lie there."""
 
 import pathlib
+import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +30,130 @@ def losses(device: str) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("device", ["test:0", "test:1"])
+DEVICES = ["test:0", "test:1"]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_training_has_the_bits_of_the_cpu(device: str) -> None:
     weft.load_devices(PLUGIN)
     assert device in weft.devices()
     assert losses(device) == losses("cpu")
+
+
+class Doubled:
+    """2 x on a device, where results stay, and w, which each run of `step` makes larger by one."""
+
+    def __init__(self, device: str) -> None:
+        weft.load_devices(PLUGIN)
+        graph = weft.Graph()
+        self.x = graph.input("x", "f32", ["batch", 2])
+        self.y = self.x * 2.0
+        self.w = graph.variable("w", [1.0])
+        self.step = weft.assign(self.w, self.w + 1.0)
+        self.session: Any = weft.Session(graph, device=device, device_outputs=True)
+        self.there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to(device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_results_stay_on_the_device(device: str) -> None:
+    made = Doubled(device)
+    first = made.session.run({made.x: made.there}, made.y)
+    assert (first.device, first.shape, repr(first)) == (device, (2, 2), f"Tensor f32[2, 2] on {device}")
+    second, w = made.session.run({made.x: first}, [made.y, made.w], targets=made.step)
+    assert second.to("cpu").numpy().tolist() == [[4.0, 8.0], [12.0, 16.0]]
+    assert (w.device, w.to("cpu").numpy().tolist()) == (device, [1.0])
+    assert made.session.get("w").tolist() == [2.0]  # an array
+    made.session.set("w", w)
+    assert made.session.get("w").tolist() == [1.0]
+    # What no device has is as ever.
+    assert made.session.run({made.x: [[1, 2]]}, [made.y])[0].device == device
+    data = weft.Dataset(made.there)
+    assert made.session.predict(data, [made.x], made.y).tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    assert made.session.evaluate(data, [made.x], [weft.reduce_mean(made.y, keepdims=False, name="mean")]) == {"mean": 5.0}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_prepared_calls_are_bound_on_both_sides(device: str) -> None:
+    made = Doubled(device)
+    prepared = made.session.prepare([made.x], [made.y])
+    prepared.bind_input(0, made.there)
+    for _ in range(4):
+        prepared.run()
+        assert prepared.output(0).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    host = np.zeros((2, 2), "f4")
+    prepared.bind_output(0, host)
+    prepared.run()
+    assert host.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    prepared.bind_output(0, made.there.to("cpu").to(device))
+    prepared.run()
+    assert prepared.output(0).device == device
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_dlpack_of_a_device(device: str) -> None:
+    made = Doubled(device)
+    there, number = made.there, int(device[-1])
+    assert there.__dlpack_device__() == (12, number)  # kDLExtDev
+    taken = weft.from_dlpack(there)
+    assert (taken.device, weft.Tensor(there).device) == (device, device)
+    assert taken.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert weft.from_dlpack(there, device=device, copy=False).device == device
+    assert weft.from_dlpack(there, device="cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert weft.from_dlpack(np.ones(2, "f4"), device=device).device == device
+    for refused in (
+        lambda: weft.from_dlpack(there, device="cpu", copy=False),
+        lambda: weft.from_dlpack(there, device=DEVICES[1 - number], copy=False),
+        lambda: there.__dlpack__(dl_device=(12, 1 - number)),
+        lambda: np.from_dlpack(there),
+        lambda: memoryview(there),
+    ):
+        with pytest.raises((BufferError, RuntimeError)):
+            refused()
+    assert not hasattr(there, "__cuda_array_interface__")
+
+    class Handed:
+        """An array of another library that lies there."""
+
+        def __dlpack__(self, **named: Any) -> Any:
+            assert "stream" not in named
+            return there.__dlpack__(max_version=(1, 0))
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return there.__dlpack_device__()
+
+    assert made.session.run({made.x: Handed()}, made.y).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
+
+
+def test_what_needs_elements_here_says_how_to_have_them(tmp_path: pathlib.Path) -> None:
+    there = Doubled("test:0").there
+    for refused in (
+        lambda: there.numpy(),
+        lambda: there[0],
+        lambda: np.asarray(there),
+        lambda: pickle.dumps(there),
+        lambda: weft.Tensor(there, "f64"),
+    ):
+        with pytest.raises(weft.FailedPreconditionError, match="'to' with the device 'cpu' copies them"):
+            refused()
+    with pytest.raises(weft.NotFoundError, match="there is no device 'cuda:0'; the devices are cpu, test:0, test:1"):
+        there.to("cuda:0")
+    # What keeps values takes them here.
+    weft.save_tensors(tmp_path / "saved.safetensors", {"there": there})
+    assert weft.load_tensors(tmp_path / "saved.safetensors")["there"].numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    graph = weft.Graph()
+    assert weft.Session(graph).run(fetches=graph.constant(there) + 1.0).tolist() == [[2.0, 3.0], [4.0, 5.0]]
+    assert weft.Tensor.sequence([there])[0].device == "cpu"
+
+
+def test_host_functions_may_give_tensors_of_a_device() -> None:
+    made = Doubled("test:1")
+    seen = []
+
+    def elsewhere(x: Any) -> weft.Tensor:
+        seen.append(type(x).__name__)
+        return made.there.to("cpu").to("test:0")
+
+    called = weft.host_call(elsewhere, [made.x], ["f32"], [[2, 2]])
+    result = made.session.run({made.x: made.there}, called * 3.0)
+    assert (result.device, seen) == ("test:1", ["ndarray"])
+    assert result.to("cpu").numpy().tolist() == [[3.0, 6.0], [9.0, 12.0]]

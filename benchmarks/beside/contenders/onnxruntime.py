@@ -11,6 +11,9 @@ from ..net import Array, Training
 from ..row import Eigen, Problem
 from . import Contender, Unsupported
 
+# Of the memory that outputs are bound to.
+DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+
 
 def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Training):
@@ -29,7 +32,8 @@ def prepare(problem: Problem, threads: int) -> Contender:
         return Contender(onnxruntime.__version__, call, call)
     inputs = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in problem.feeds.items()}
     outputs = [
-        onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(output.shape, np.float32)) for output in session.get_outputs()
+        onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(output.shape, DTYPES[output.type]))
+        for output in session.get_outputs()
     ]
     binding = session.io_binding()
     for name, value in inputs.items():

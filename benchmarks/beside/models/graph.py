@@ -13,6 +13,8 @@ from ..row import Inference
 
 OPSET = 17
 IR_VERSION = 9
+# Versions of the operators of other domains.
+DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 
 
 def as_bf16(values: Array) -> Array:
@@ -33,21 +35,25 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: dict[str, onnx.ValueInfoProto] = {}
         self.feeds: dict[str, Array] = {}
 
     def normal(self, *shape: int, scale: float = 1.0) -> Array:
         return (self.random.standard_normal(shape) * scale).astype(np.float32)
 
-    def input(self, name: str, *shape: int) -> str:
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-        self.feeds[name] = self.normal(*shape)
+    def fed(self, name: str, values: Array) -> str:
+        """An input, and what is fed to it; strings are objects."""
+        dtype = helper.np_dtype_to_tensor_dtype(values.dtype)
+        self.inputs.append(helper.make_tensor_value_info(name, dtype, values.shape))
+        self.feeds[name] = values
         return name
+
+    def input(self, name: str, *shape: int) -> str:
+        return self.fed(name, self.normal(*shape))
 
     def ids(self, name: str, *shape: int, count: int) -> str:
         """An input of numbers from 0 up to but not including `count`."""
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, shape))
-        self.feeds[name] = self.random.randint(count, size=shape).astype(np.int64)
-        return name
+        return self.fed(name, self.random.randint(count, size=shape).astype(np.int64))
 
     def weight(self, values: Array | np.float32) -> str:
         name = f"w{len(self.weights)}"
@@ -66,6 +72,11 @@ class Builder:
         self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
         return outputs
 
+    def output(self, name: str, dtype: int, *shape: int) -> str:
+        """Says what a value is that will be an output, where it is not of f32 or ONNX does not infer its shape."""
+        self.outputs[name] = helper.make_tensor_value_info(name, dtype, shape)
+        return name
+
     def dense(self, x: str, inputs: int, units: int, relu: bool = False) -> str:
         kernel = self.weight(self.normal(inputs, units, scale=(2 / inputs) ** 0.5))
         y = self.node("Gemm", x, kernel, self.weight(self.normal(units, scale=0.1)))
@@ -73,9 +84,14 @@ class Builder:
 
     def problem(self, *outputs: str, arrays: bool = False) -> Inference:
         # Their shapes, which peers want to know, are inferred.
-        values = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs]
+        values = [
+            self.outputs.get(output, helper.make_tensor_value_info(output, TensorProto.FLOAT, None)) for output in outputs
+        ]
         graph = helper.make_graph(self.nodes, "row", self.inputs, values, self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=IR_VERSION)
+        others = sorted({node.domain for node in self.nodes} - {""})
+        versions = {"": self.opset, **{domain: DOMAINS[domain] for domain in others}}
+        opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         onnx.checker.check_model(model)
         return Inference(model, self.feeds, self.weight_dtype, arrays)

@@ -113,6 +113,7 @@ struct SessionOptions {
   const Session* share = nullptr;    ///< whose variables this one uses too; null: it has its own
   std::string device{};              ///< that runs what it has kernels for, one of devices(); empty: the CPU
   bool device_only = false;          ///< what the device has no kernel for is UNIMPLEMENTED, not run on the CPU
+  bool device_outputs = false;       ///< what is fetched stays on the device: Tensor::to("cpu") copies it
   /// A folder, made if there is none, that keeps large constant weights as kernels read them: the next session or process
   /// maps them from there, and needs neither to read nor to pack the originals. Processes may share it, and it may be
   /// emptied at any time; whoever writes to it decides what runs compute. Empty: none.
@@ -123,17 +124,19 @@ struct SessionOptions {
 using Feeds = std::vector<std::pair<Value, Tensor>>;
 
 /// A run made ready: bind its inputs and outputs once, run it often, without allocations; an output that is not bound is
-/// a new tensor in every run. For one thread at a time; a second one gets FAILED_PRECONDITION. Session::prepare makes it;
+/// in every run a tensor that nobody else holds. For one thread at a time; a second one gets FAILED_PRECONDITION. Session::prepare makes it;
 /// runs of it end with its session.
 class Prepared {
  public:
   /// Takes a handle of the C functions over.
   explicit Prepared(weft_prepared* handle) : handle_(handle) {}
-  /// Every run reads the tensor's memory for input i of `feeds`, where new values may be written between runs.
+  /// Every run reads the tensor's memory for input i of `feeds`, where new values may be written between runs. It may lie
+  /// on the session's device, where what is written must be done when the run begins; INVALID_ARGUMENT on another one.
   void bind_input(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
-  /// Every run writes output i of `fetches` there; an empty tensor unbinds, and each run makes a new one again.
+  /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device;
+  /// INVALID_ARGUMENT on another one.
   void bind_output(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_output(handle_.get(), i, tensor.empty() ? nullptr : tensor.handle()));
   }
@@ -169,13 +172,15 @@ class Session {
     options.set("weight_dtype", wanted.weight_dtype);
     if (!wanted.device.empty()) options.set("device", wanted.device);
     options.set("device_only", wanted.device_only);
+    options.set("device_outputs", wanted.device_outputs);
     if (!wanted.weight_cache.empty()) options.set("weight_cache", wanted.weight_cache);
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;
     handle_ = Owned(detail::made<weft_session>(
         [&](weft_session** out) { return weft_session_new(graph.handle(), options.get(), share, out); }));
   }
 
-  /// Computes `fetches` from `feeds`: a new tensor for each. `targets` are computed for their effect (assignments)
+  /// Computes `fetches` from `feeds`: a new tensor for each. What is fed may lie on the session's device, where it is used
+  /// without a copy; on another one it is INVALID_ARGUMENT. `targets` are computed for their effect (assignments)
   /// alone. INVALID_ARGUMENT, with names, for an input that is missing or has another type or shape.
   std::vector<Tensor> run(const Feeds& feeds, const std::vector<Value>& fetches, const std::vector<Value>& targets = {},
                           const RunOptions& options = {}) const {
@@ -205,7 +210,7 @@ class Session {
   /// Gives every variable that has no value yet its initial one; runs do this by themselves.
   void initialise() const { detail::check(weft_session_initialise(handle())); }
 
-  /// A copy of a variable's value; NOT_FOUND if there is no variable of that name.
+  /// A copy of a variable's value, not on a device; NOT_FOUND if there is no variable of that name.
   Tensor get(const std::string& variable) const {
     return Tensor(detail::made<weft_tensor>(
         [&](weft_tensor** out) { return weft_session_get(handle(), detail::text(variable), out); }));

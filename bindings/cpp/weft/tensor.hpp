@@ -21,7 +21,8 @@ enum class Kind : int32_t {
 };
 
 /// A value: n-dimensional elements of one type, row by row, or a sequence, optional or map of tensors. Copies
-/// share the elements. An empty one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
+/// share the elements, which may lie on a device (device()): then what reads or writes them here throws
+/// FAILED_PRECONDITION, and to("cpu") copies them. An empty one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
 class Tensor {
  public:
   /// An empty one.
@@ -120,11 +121,13 @@ class Tensor {
   /// Over the elements of another library of the process, without a copy. `managed` is a DLManagedTensorVersioned of
   /// DLPack's version 1, or a DLManagedTensor of before, and is taken over: its deleter is called once, when the last
   /// holder of the elements has let go. After an error it is still the caller's. Where it says so, the tensor is
-  /// read-only.
+  /// read-only. Elements may lie on a device that has been loaded; what writes them must be done, or be ordered before
+  /// what is put on its default stream, for which this waits.
   static Tensor from_dlpack(void* managed, bool versioned = true) {
     return make([&](weft_tensor** out) { return weft_tensor_borrow_dlpack(managed, versioned, out); });
   }
-  /// The elements for another library: it keeps them until whoever takes it over calls its deleter, once.
+  /// The elements for another library: it keeps them until whoever takes it over calls its deleter, once. On a device
+  /// they have been written, so every stream may read them; the deleter waits for the device's default stream.
   void* to_dlpack(bool versioned = true) const {
     return detail::made<void>([&](void** out) { return weft_tensor_dlpack(handle(), versioned, out); });
   }
@@ -144,21 +147,34 @@ class Tensor {
   int64_t count() const { return weft_tensor_count(handle()); }
   /// The bytes that the elements take; 0 for strings and sequences.
   size_t bytes() const { return weft_tensor_bytes(handle()); }
-  /// Type and shape for messages: "f32[2, 3]".
+  /// Where the elements lie: "cpu", which is the process's memory, or the name of a device.
+  std::string device() const { return weft_tensor_device(handle()); }
+  /// The same elements on a device, one of devices(): shared if they lie there already, else copied. NOT_FOUND if there
+  /// is no such device, UNIMPLEMENTED for what is no tensor of numbers or truth values.
+  Tensor to(const std::string& device) const {
+    return make([&](weft_tensor** out) { return weft_tensor_to(handle(), detail::text(device), out); });
+  }
+  /// Type and shape for messages: "f32[2, 3]", or "f32[2, 3] on cuda:0".
   std::string text() const {
     return detail::take(detail::made<weft_bytes>([&](weft_bytes** out) { return weft_tensor_text(handle(), out); }));
   }
 
-  /// The elements, which stay while a tensor over them does; INVALID_ARGUMENT unless T is what dtype() says.
+  /// The elements, which stay while a tensor over them does; INVALID_ARGUMENT unless T is what dtype() says,
+  /// FAILED_PRECONDITION on a device.
   template <typename T>
   const T* data() const {
     need<T>();
-    return static_cast<const T*>(weft_tensor_data(handle()));
+    return static_cast<const T*>(raw_data());
   }
-  /// The elements of any type but string, as they lie in memory; null for strings and sequences.
-  const void* raw_data() const { return weft_tensor_data(handle()); }
+  /// The elements of any type but string, as they lie in memory; null for strings and sequences, FAILED_PRECONDITION on
+  /// a device.
+  const void* raw_data() const {
+    const void* data = weft_tensor_data(handle());
+    if (data == nullptr && bytes() > 0) (void)buffer();  // throws what says how to copy them
+    return data;
+  }
   /// The elements for writing; other holders see the change. FAILED_PRECONDITION if they were borrowed from `const`
-  /// memory, INVALID_ARGUMENT unless T is what dtype() says. No run may read them meanwhile.
+  /// memory or lie on a device, INVALID_ARGUMENT unless T is what dtype() says. No run may read them meanwhile.
   template <typename T>
   T* mutable_data() {
     need<T>();
@@ -167,6 +183,7 @@ class Tensor {
     return static_cast<T*>(out);
   }
   /// The memory of the elements, which stays while the pointer does, though all tensors over it are gone.
+  /// FAILED_PRECONDITION on a device.
   std::shared_ptr<const void> buffer() const {
     auto* buffer = detail::made<weft_buffer>([&](weft_buffer** out) { return weft_tensor_buffer(handle(), out); });
     std::shared_ptr<weft_buffer> held(buffer, weft_buffer_free);
@@ -222,7 +239,7 @@ class Tensor {
     return make(
         [&](weft_tensor** out) { return weft_tensor_reshape(handle(), shape.data(), detail::count32(shape), out); });
   }
-  /// A tensor with elements of its own.
+  /// A tensor with elements of its own, on the same device.
   Tensor copy() const {
     return make([&](weft_tensor** out) { return weft_tensor_copy(handle(), out); });
   }

@@ -102,7 +102,8 @@ WEFT_API weft_status* weft_session_fit(weft_session* session, const weft_dataset
 WEFT_API weft_status* weft_session_evaluate(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
                                             int32_t feed_count, const int64_t* metrics, int32_t metric_count,
                                             const weft_options* options, double* out_averages) WEFT_MUST_USE;
-/** Computes `fetches` for every row: the batches of each, one after another along the first dimension. */
+/** Computes `fetches` for every row: the batches of each, one after another along the first dimension, in the process's
+ * memory. */
 WEFT_API weft_status* weft_session_predict(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
                                            int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
                                            const weft_options* options, weft_tensor** out_tensors) WEFT_MUST_USE;

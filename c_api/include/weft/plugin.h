@@ -167,6 +167,13 @@ typedef struct weft_plugin {
   weft_status* (*stream_replay)(void* stream, void* recording);
   /** Lets it go; nothing of it is under way. */
   void (*recording_free)(void* recording);
+
+  /** The device type by which DLPack knows its devices (2, kDLCUDA; 12, kDLExtDev), which it numbers as here; 0: none, and
+   * tensors on them are not exchanged. */
+  int32_t dlpack_type;
+  /** Waits for what other libraries of the process have put in order with the device's default stream (of CUDA the legacy one):
+   * called when they hand a tensor over, and when they give one back. NULL if there is nothing to wait for. */
+  weft_status* (*device_wait)(void* device);
 } weft_plugin;
 
 /** The type of weft_plugin_open, which a plug-in exports. */

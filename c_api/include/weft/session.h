@@ -23,9 +23,12 @@ typedef struct weft_trace weft_trace;
  * each set of fed and fetched values, 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain
  * kernels only), strings "disable_pass" ("*": all; the error for an unknown name lists them), string "weight_dtype"
  * ("f32" or "bf16"; "f32"), string "device" (a name of weft_device_name; "cpu"). A device runs the operators that it has
- * kernels for and the CPU the others; variables then lie on the device, what is fed and fetched in the process's memory.
+ * kernels for and the CPU the others; variables then lie on the device, what is fed and fetched in the process's memory, from and
+ * to which each run copies it.
  * NOT_FOUND for a device that there is not. With int "device_only" (0) 1, a run that needs the CPU for an operator that the
- * device has no kernel for is UNIMPLEMENTED. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
+ * device has no kernel for is UNIMPLEMENTED. With int "device_outputs" (0) 1, what is fetched stays on the device instead
+ * (weft_tensor_device), but for strings, sequences, optionals and maps. What is fed may lie there too, and is then used without a
+ * copy; on another device than the session's it is INVALID_ARGUMENT. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
  * bf16 (each rounded to the nearest, ties to even) and compute in f32 as ever: MatMul, and Gemm whose beta is 0 or 1. That
  * halves what is read for a few rows. Variables, convolutions, other readers of the matrix and plain kernels have the f32.
  * String "weight_cache" ("": none): a folder, made if
@@ -57,11 +60,11 @@ WEFT_API weft_status* weft_session_prepare(weft_session* session, const int64_t*
                                            int32_t target_count, weft_prepared** out_prepared) WEFT_MUST_USE;
 /** Gives every variable of the graph that has no value yet its initial one; runs do this by themselves. */
 WEFT_API weft_status* weft_session_initialise(weft_session* session) WEFT_MUST_USE;
-/** A copy of a variable's value, as the last finished run left it; its initial one if none has run. NOT_FOUND for the
+/** A copy of a variable's value in the process's memory (one on the device comes from fetching the variable), as the last finished run left it; its initial one if none has run. NOT_FOUND for the
  * name. */
 WEFT_API weft_status* weft_session_get(weft_session* session, const char* variable,
                                        weft_tensor** out_tensor) WEFT_MUST_USE;
-/** Sets a variable to a copy of a tensor, as a run that assigns it would: in turn with those, and running ones do not
+/** Sets a variable to a copy of a tensor, wherever that lies, as a run that assigns it would: in turn with those, and running ones do not
  * see it. NOT_FOUND for the name, INVALID_ARGUMENT for another type or shape than the variable's. */
 WEFT_API weft_status* weft_session_set(weft_session* session, const char* variable,
                                        const weft_tensor* tensor) WEFT_MUST_USE;
@@ -77,12 +80,15 @@ WEFT_API weft_status* weft_session_inspect(weft_session* session, weft_bytes** o
  * prepared call uses it. What is needed again is made again. */
 WEFT_API weft_status* weft_session_trim(weft_session* session) WEFT_MUST_USE;
 
-/** Binds a tensor to input i: every run reads its memory, where new values may be written between runs. Its shape may
- * differ from the one bound before. */
+/** Binds a tensor to input i: every run reads its memory, where new values may be written between runs (on a device they must
+ * have been written when the run begins). Its shape may differ from the one bound before. INVALID_ARGUMENT if it lies on another
+ * device than the session's. */
 WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i,
                                                const weft_tensor* tensor) WEFT_MUST_USE;
-/** Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. Its memory must be
- * its own: a run is INVALID_ARGUMENT while it overlaps that of a bound input or of another bound output. */
+/** Binds a tensor to output i: every run writes there, in the process's memory or on the session's device, whatever
+ * "device_outputs" says. NULL unbinds: each run then gives a tensor that nobody else holds. Its memory must be its own: a run is
+ * INVALID_ARGUMENT while it overlaps that of a bound input or of another bound output. INVALID_ARGUMENT if it lies on another
+ * device than the session's. */
 WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) WEFT_MUST_USE;
 /** Runs; `options` are those of weft_session_run. FAILED_PRECONDITION if another thread is in it, an input is not bound,
  * or it is closed. */

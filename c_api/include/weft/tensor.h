@@ -4,7 +4,12 @@
 
 #include "weft/base.h"
 
-/** A value: a tensor, or a sequence, optional or map of them. Row-major, no strides. */
+/** A value: a tensor, or a sequence, optional or map of them. Row-major, no strides.
+ *
+ * The elements of a tensor lie in the process's memory, or in that of a device (weft_tensor_device): there come tensors from
+ * weft_tensor_to, from sessions with the option "device_outputs", and from DLPack. Sessions on the device use them where they
+ * lie. What reads elements in the process's memory is FAILED_PRECONDITION for them; what keeps values (constants, attributes,
+ * datasets of rows, files, and items of sequences, optionals and maps) copies them there. */
 typedef struct weft_tensor weft_tensor;
 /** The memory of a tensor; outlives the tensor. */
 typedef struct weft_buffer weft_buffer;
@@ -77,8 +82,13 @@ WEFT_API weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_te
 WEFT_API weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes,
                                          int32_t writable, weft_tensor** out_tensor, void* user,
                                          weft_drop drop) WEFT_MUST_USE;
-/** A tensor with elements of its own. */
+/** A tensor with elements of its own, on the same device. */
 WEFT_API weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor) WEFT_MUST_USE;
+/** A tensor of the same elements on a device, which is a name of weft_device_name; "cpu" is the process's memory. They are
+ * shared if they lie there already, else copied; the copy is done when the function returns. NOT_FOUND if there is no such
+ * device, UNIMPLEMENTED for strings, sequences, optionals and maps on a device, RESOURCE_EXHAUSTED if it has no memory left. */
+WEFT_API weft_status* weft_tensor_to(const weft_tensor* tensor, const char* device,
+                                     weft_tensor** out_tensor) WEFT_MUST_USE;
 /** The same elements under another shape, shared. */
 WEFT_API weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank,
                                           weft_tensor** out_tensor) WEFT_MUST_USE;
@@ -97,28 +107,39 @@ WEFT_API const int64_t* weft_tensor_dims(const weft_tensor* tensor);
 WEFT_API int64_t weft_tensor_count(const weft_tensor* tensor);
 /** The bytes of all elements; 0 for NULL, for strings and for kinds other than tensors. */
 WEFT_API size_t weft_tensor_bytes(const weft_tensor* tensor);
-/** The elements; NULL for strings and for kinds other than tensors. */
+/** Where the elements lie: "cpu", which is the process's memory, or the name of a device; "cpu" for strings and for kinds other
+ * than tensors, NULL for NULL. Stays until the process ends. */
+WEFT_API const char* weft_tensor_device(const weft_tensor* tensor);
+/** The elements; NULL for strings, for kinds other than tensors, and on a device. */
 WEFT_API const void* weft_tensor_data(const weft_tensor* tensor);
-/** The elements for writing; FAILED_PRECONDITION if the memory was borrowed read-only. Other holders see the change. */
+/** The elements for writing; FAILED_PRECONDITION if the memory was borrowed read-only, or is that of a device. Other holders see
+ * the change. */
 WEFT_API weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data) WEFT_MUST_USE;
 /** String i; out_size, which may be NULL, gets its bytes without the NUL. NULL if there is none. */
 WEFT_API const char* weft_tensor_string(const weft_tensor* tensor, int64_t i, int64_t* out_size);
 /** Item i of a sequence or optional; of a map, 0 is the keys and 1 the values. */
 WEFT_API weft_status* weft_tensor_at(const weft_tensor* tensor, int64_t i, weft_tensor** out_item) WEFT_MUST_USE;
-/** "f32[2, 3]", for messages. */
+/** "f32[2, 3]", or "f32[2, 3] on cuda:0", for messages. */
 WEFT_API weft_status* weft_tensor_text(const weft_tensor* tensor, weft_bytes** out_text) WEFT_MUST_USE;
 
-/** A hold on the memory of the tensor: it stays valid until the hold is freed, though the tensor is freed before. */
+/** A hold on the memory of the tensor: it stays valid until the hold is freed, though the tensor is freed before.
+ * FAILED_PRECONDITION, which says how to copy the elements, if they lie on a device. */
 WEFT_API weft_status* weft_tensor_buffer(const weft_tensor* tensor, weft_buffer** out_buffer) WEFT_MUST_USE;
 /** Lets go of the memory. */
 WEFT_API void weft_buffer_free(weft_buffer* buffer);
 
 /** DLPack (dmlc, version 1): gives a DLManagedTensor, or a DLManagedTensorVersioned if `versioned` is not 0, that
- * shares the memory; its deleter lets go. */
+ * shares the memory; its deleter lets go. Elements on a device ("cuda:0" is kDLCUDA, 0) have been written when the function
+ * returns, so any stream may read them. Work that uses them must be done, or be ordered before what is put on the device's
+ * default stream (of CUDA the legacy one), when the deleter is called, which waits for that. UNIMPLEMENTED for strings and for
+ * a device that DLPack has no number for. */
 WEFT_API weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned,
                                          void** out_managed) WEFT_MUST_USE;
 /** Makes a tensor over what a managed tensor holds and takes it over: its deleter is
- * called once, when the last holder has let go. After an error it is still the caller's. */
+ * called once, when the last holder has let go. After an error it is still the caller's. Elements may lie on a device that has
+ * been loaded. What writes them must be done, or be ordered before what is put on the device's default stream (of CUDA the
+ * legacy one, whose number is 1 in Python's protocol), for which this function waits. Nobody waits for what is written there
+ * later. UNIMPLEMENTED for other devices, and for strides. */
 WEFT_API weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned,
                                                 weft_tensor** out_tensor) WEFT_MUST_USE;
 

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"math"
@@ -195,6 +196,46 @@ func example() {
 	allLayers()
 }
 
+func codeOf(err error) string {
+	var e *weft.Error
+	if errors.As(err, &e) {
+		return e.Code.Error()
+	}
+	return "OK"
+}
+
+// device computes x + x of tensors that lie on a device and stay there.
+func device(plugin, name string) {
+	check(weft.LoadDevices(plugin))
+	graph := weft.NewGraph()
+	x := graph.Input("x", weft.F32, 3)
+	twice := x.Add(x)
+	session := must(weft.NewSession(graph, weft.SessionOptions{Device: name, DeviceOutputs: true}))
+	host := must(weft.TensorOf[float32](1, 2, 3))
+	there := must(host.To(name))
+	once := must(session.Run(background, weft.Feeds{x: there}, twice))[0]
+	taken := must(weft.TensorFromDLPack(must(once.DLPack())))
+	again := must(session.Run(background, weft.Feeds{x: taken}, twice))[0]
+	prepared := must(session.Prepare([]weft.Value{x}, []weft.Value{twice, x}))
+	check(prepared.BindInput(0, again))
+	check(prepared.BindOutput(0, there))
+	check(prepared.Run(background))
+	copied := must(must(prepared.Output(1)).Clone())
+	fmt.Printf("device place %s, %v, %s, %s\n", host.Device(), once, again.Device(), copied.Device())
+	for _, tensor := range []*weft.Tensor{once, again, there} {
+		values := must(weft.Data[float32](must(tensor.To("cpu"))))
+		fmt.Println("device values", values[0], values[1], values[2])
+	}
+	_, read := weft.Data[float32](there)
+	written := weft.SetData(there, []float32{1, 2, 3})
+	_, nowhere := host.To("nowhere:0")
+	_, strings := must(weft.TensorOf("a")).To(name)
+	_, elsewhere := must(weft.NewSession(graph)).Run(background, weft.Feeds{x: there}, twice)
+	for _, err := range []error{read, written, nowhere, strings, elsewhere} {
+		fmt.Println("device error", codeOf(err))
+	}
+}
+
 func main() {
 	args := append(os.Args[1:], "", "", "0")
 	epochs, _ := strconv.Atoi(args[3])
@@ -205,6 +246,8 @@ func main() {
 		load(args[1], args[2])
 	case "resume":
 		resume(args[1], args[2], epochs)
+	case "device":
+		device(args[1], args[2])
 	default:
 		example()
 	}

@@ -879,6 +879,14 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorCopy(JNIEnv* env, jclass, jlon
   return to_long(out_tensor_);
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorTo(JNIEnv* env, jclass, jlong tensor, jstring device) {
+  Text device_(env, device);
+  if (!device_.ok()) return 0;
+  weft_tensor* out_tensor_ = {};
+  if (!check(env, weft_tensor_to(to_pointer<const weft_tensor>(tensor), device_.get(), &out_tensor_))) return 0;
+  return to_long(out_tensor_);
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorReshape(JNIEnv* env, jclass, jlong tensor, jlongArray dims) {
   Longs dims_(env, dims);
   if (!dims_.ok()) return 0;
@@ -913,6 +921,10 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorCount(JNIEnv*, jclass, jlong t
 
 JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorBytes(JNIEnv*, jclass, jlong tensor) {
   return static_cast<jlong>(weft_tensor_bytes(to_pointer<const weft_tensor>(tensor)));
+}
+
+JNIEXPORT jstring JNICALL Java_io_weft_Native_tensorDevice(JNIEnv* env, jclass, jlong tensor) {
+  return new_string(env, weft_tensor_device(to_pointer<const weft_tensor>(tensor)));
 }
 
 JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorData(JNIEnv*, jclass, jlong tensor) {

@@ -295,6 +295,8 @@ final class Native {
 
   static native long tensorCopy(long tensor);
 
+  static native long tensorTo(long tensor, String device);
+
   static native long tensorReshape(long tensor, long[] dims);
 
   static native void tensorFree(long tensor);
@@ -310,6 +312,8 @@ final class Native {
   static native long tensorCount(long tensor);
 
   static native long tensorBytes(long tensor);
+
+  static native String tensorDevice(long tensor);
 
   static native long tensorData(long tensor);
 

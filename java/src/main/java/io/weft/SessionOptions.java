@@ -111,6 +111,17 @@ public final class SessionOptions extends Settings {
   }
 
   /**
+   * Chooses whether what is fetched stays on the device, where it can be fed again; {@link Tensor#to} copies it.
+   *
+   * @param stay whether it stays there; not by default
+   * @return this
+   */
+  public SessionOptions deviceOutputs(boolean stay) {
+    put("device_outputs", stay);
+    return this;
+  }
+
+  /**
    * Keeps large constant weights as kernels read them in a folder, from which the next session or process maps them, so that
    * it needs neither to read nor to pack the originals. Any number of processes may share the folder, and it may be emptied
    * at any time; whoever writes to it decides what runs compute.

@@ -11,7 +11,8 @@ import java.util.Map;
 
 /**
  * A value: a tensor (row-major elements of one type), or a sequence, optional or map of them. The elements live outside
- * Java's heap until this object is closed and no run and no buffer uses them any more.
+ * Java's heap until this object is closed and no run and no buffer uses them any more. They may lie on a device ({@link
+ * #device}), where what reads or writes them here is {@link WeftException.FailedPrecondition} and {@link #to} copies them.
  */
 public final class Tensor extends Handle {
   /** What a value is. */
@@ -300,7 +301,8 @@ public final class Tensor extends Handle {
   /**
    * Makes a tensor over the elements of another library of the process, without a copy: of a DLPack tensor of version 1.
    * It is taken over: its deleter is called once, when the last holder of the elements has let go. After an error it is
-   * still the caller's. Where it says so, the tensor is read-only.
+   * still the caller's. Where it says so, the tensor is read-only. Elements may lie on a device that has been loaded; what
+   * writes them must be done, or be ordered before what is put on its default stream, for which this waits.
    *
    * @param managed the address of a DLManagedTensorVersioned, which nobody else takes over
    * @return the tensor
@@ -489,11 +491,43 @@ public final class Tensor extends Handle {
     }
   }
 
+  /**
+   * Where the elements lie.
+   *
+   * @return "cpu", which is the process's memory, or the name of a device
+   */
+  public String device() {
+    long pointer = acquire();
+    try {
+      return Native.tensorDevice(pointer);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * The same elements on a device: shared if they lie there already, else copied.
+   *
+   * @param device one of {@link Weft#devices}; "cpu" is the process's memory
+   * @return the tensor
+   */
+  public Tensor to(String device) {
+    Check.notNull(device, "device");
+    return made(pointer -> Native.tensorTo(pointer, device));
+  }
+
+  // Where the elements begin. For elements on a device, an error that says how to copy them.
+  private static long address(long pointer) {
+    long data = Native.tensorData(pointer);
+    if (data == 0 && Native.tensorBytes(pointer) > 0) Native.bufferFree(Native.tensorBuffer(pointer));
+    return data;
+  }
+
   // The elements; valid while this object is open, so only for use within a method of it.
   private ByteBuffer borrowed(boolean writable) {
     long pointer = acquire();
     try {
-      long data = writable ? Native.tensorMutable(pointer) : Native.tensorData(pointer);
+      long data = writable ? Native.tensorMutable(pointer) : address(pointer);
       return Memory.buffer(data, Native.tensorBytes(pointer));
     } finally {
       release();
@@ -510,7 +544,7 @@ public final class Tensor extends Handle {
     checkElements();
     long pointer = acquire();
     try {
-      ByteBuffer buffer = Memory.buffer(Native.tensorData(pointer), Native.tensorBytes(pointer));
+      ByteBuffer buffer = Memory.buffer(address(pointer), Native.tensorBytes(pointer));
       long hold = Native.tensorBuffer(pointer);
       // Slices and views of the buffer refer to it, so it is unreachable only when they are, too.
       CLEANER.register(buffer, () -> Native.bufferFree(hold));
@@ -528,7 +562,8 @@ public final class Tensor extends Handle {
   /**
    * The elements for another library of the process, without a copy: as a DLPack tensor of version 1. It keeps the
    * elements alive, also when this tensor is closed, until whoever takes it over calls its deleter, once. {@link
-   * #fromDlpack} takes it over, too.
+   * #fromDlpack} takes it over, too. On a device they have been written, so every stream may read them; the deleter waits
+   * for the device's default stream.
    *
    * @return the address of a DLManagedTensorVersioned
    */
@@ -565,7 +600,7 @@ public final class Tensor extends Handle {
       if (count > Integer.MAX_VALUE) {
         throw new IllegalStateException("a Java array cannot hold " + count + " elements");
       }
-      return read.apply(Memory.buffer(Native.tensorData(pointer), Native.tensorBytes(pointer)), (int) count);
+      return read.apply(Memory.buffer(address(pointer), Native.tensorBytes(pointer)), (int) count);
     } finally {
       release();
     }
@@ -702,7 +737,7 @@ public final class Tensor extends Handle {
     byte[] values = new byte[Math.toIntExact(byteSize())];
     long pointer = acquire();
     try {
-      Memory.buffer(Native.tensorData(pointer), values.length).get(values);
+      Memory.buffer(address(pointer), values.length).get(values);
     } finally {
       release();
     }
@@ -766,7 +801,7 @@ public final class Tensor extends Handle {
   }
 
   /**
-   * A tensor with elements of its own.
+   * A tensor with elements of its own, on the same device.
    *
    * @return the copy
    */
@@ -792,7 +827,7 @@ public final class Tensor extends Handle {
   /**
    * Type and shape.
    *
-   * @return such as "f32[2, 3]"
+   * @return such as "f32[2, 3]", or "f32[2, 3] on cuda:0"
    */
   @Override
   public String toString() {

@@ -30,6 +30,17 @@ import org.junit.jupiter.api.io.TempDir;
 
 class TensorTest {
   @Test
+  void liesOnADevice() {
+    try (Tensor made = Tensor.of(new float[] {1, 2});
+        Tensor there = made.to("cpu")) {
+      assertEquals("cpu", there.device());
+      assertArrayEquals(new float[] {1, 2}, there.toFloatArray());
+      WeftException e = assertThrows(WeftException.NotFound.class, () -> made.to("cuda:7"));
+      assertTrue(e.getMessage().contains("there is no device 'cuda:7'; the devices are cpu"), e.getMessage());
+    }
+  }
+
+  @Test
   void arraysComeBack() {
     try (Tensor f32 = Tensor.of(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
         Tensor f64 = Tensor.of(new double[] {1.5, 2.5});
