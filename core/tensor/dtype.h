@@ -61,6 +61,11 @@ bool is_float(DType dtype);    // f16 bf16 f32 f64 and the 8- and 4-bit floats
 bool is_integer(DType dtype);  // signed and unsigned, packed ones too; not bool
 bool is_complex(DType dtype);
 
+// What the real and the imaginary part of a complex number are; every other type itself.
+constexpr DType part_dtype(DType dtype) {
+  return dtype == DType::kC64 ? DType::kF32 : dtype == DType::kC128 ? DType::kF64 : dtype;
+}
+
 // A set of element types, as a bit mask over the numbers.
 using DTypeSet = uint32_t;
 constexpr DTypeSet set_of(DType dtype) { return DTypeSet{1} << static_cast<int>(dtype); }
