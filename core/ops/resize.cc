@@ -81,7 +81,7 @@ Result<Dims> resized(InferContext& c, const Resizing& resizing, int at_x) {
 Result<Resizing> checked(const InferContext& c, int at_x) {
   WEFT_TRY(Resizing resizing, read_resizing(c.attrs()));
   for (int i = at_x + 1; i < c.input_count(); ++i) WEFT_CHECK(c.check_vector(i));
-  if (resizing.mode != Resizing::Mode::kNearest && !contains(kNumberTypes, c.dtype(at_x))) {
+  if (resizing.mode != Resizing::Mode::kNearest && !contains(kNumberTypes | kComplexTypes, c.dtype(at_x))) {
     return invalid("attribute 'mode' is \"", c.attrs().s("mode"), "\" but input 'X' is ", c.input(at_x).text(),
                    "; only numbers can be weighted");
   }
@@ -262,7 +262,7 @@ void define_op_resize(OpRegistry& ops) {
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
                  .doc("The gradient of Resize by X, given that of Y.")
-                 .types("T1", kFloatTypes)
+                 .types("T1", kFloatTypes | kComplexTypes)
                  .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
                  .input("dY", "T1", "The shape that Resize gives.")
                  .input("X", "T1", "A tensor whose shape is taken.")

@@ -77,5 +77,42 @@ TEST(Complex, SamplesHaveAGradientToTheImage) {
                           {{1, 2}, {-2, 2.5}, {-3, 0.5}});
 }
 
+// Places -0.25, 0.25, 0.75 and 1.25 of two.
+TEST(Complex, ResizeWeighsBothParts) {
+  const std::vector<Complex128> x{{1, 2}, {3, -2}}, y{{1, 2}, {1.5, 1}, {2.5, -1}, {3, -2}};
+  const std::vector<Complex64> x_single(x.begin(), x.end()), y_single(y.begin(), y.end());
+  const Tensor scales = Tensor::vector<float>({2});
+  const Attrs linear{{"mode", "linear"}};
+  expect_near<Complex128>(outputs_of("Resize", {complex_tensor<Complex128>({2}, x), {}, scales}, linear)[0], {4}, y);
+  expect_near<Complex64>(outputs_of("Resize", {complex_tensor<Complex64>({2}, x_single), {}, scales}, linear)[0], {4},
+                         y_single);
+}
+
+TEST(Complex, ResizeOfTheFirstAxis) {
+  const Tensor x = complex_tensor<Complex64>({2, 2}, {{1, 2}, {3, 4}, {5, 6}, {7, 0}});
+  const Attrs corners{{"mode", "linear"}, {"coordinate_transformation_mode", "align_corners"}};
+  expect_near<Complex64>(outputs_of("Resize", {x, {}, {}, Tensor::vector<int64_t>({3, 2})}, corners)[0], {3, 2},
+                         {{1, 2}, {3, 4}, {3, 4}, {5, 2}, {5, 6}, {7, 0}});
+}
+
+TEST(Complex, ResizeFillsUpWithARealNumber) {
+  const Tensor x = complex_tensor<Complex64>({2}, {{1, 2}, {3, -2}});
+  const Attrs crop{{"mode", "linear"},
+                   {"coordinate_transformation_mode", "tf_crop_and_resize"},
+                   {"extrapolation_value", 7.0}};
+  expect_near<Complex64>(
+      outputs_of("Resize", {x, Tensor::vector<float>({0, 2}), {}, Tensor::vector<int64_t>({3})}, crop)[0], {3},
+      {{1, 2}, {3, -2}, {7, 0}});
+}
+
+// The weights of ResizeWeighsBothParts, the other way round.
+TEST(Complex, ResizeHasAGradient) {
+  const Tensor dy = complex_tensor<Complex128>({4}, {{4, 0}, {0, 4}, {8, 0}, {0, 8}});
+  const Tensor x = complex_tensor<Complex128>({2}, {{0, 0}, {0, 0}});
+  const Attrs linear{{"mode", "linear"}};
+  expect_near<Complex128>(outputs_of("weft.ResizeGrad", {dy, x, {}, Tensor::vector<float>({2})}, linear)[0], {2},
+                          {{6, 3}, {6, 9}});
+}
+
 }  // namespace
 }  // namespace weft
