@@ -15,7 +15,6 @@ def nothing(case: Case) -> bool:
 
 
 FAULTS: list[Entry] = [
-    Entry("Unique", ANY, always, "'T' has complex numbers", "Weft refuses"),
     Entry("Hardmax", ANY, nothing, "of no elements there is a result of no elements", "Weft refuses"),
     Entry("LRN", ANY, nothing, "of no elements there is a result of no elements", "Weft refuses"),
     Entry(

@@ -14,11 +14,17 @@ struct UniqueState {
   int64_t axis;
 };
 
-// -1, 0 or 1; NaN is equal to NaN and comes last.
+// -1, 0 or 1; NaN is equal to NaN and comes last. Of complex numbers the real parts come first, and one of whose parts is
+// NaN is NaN.
 template <typename T>
 int compare_elements(const T& a, const T& b) {
   if constexpr (std::is_same_v<T, std::string> || std::is_integral_v<T>) {
     return a < b ? -1 : b < a ? 1 : 0;
+  } else if constexpr (!std::is_same_v<T, Real<T>>) {
+    const bool no_a = std::isnan(a.real()) || std::isnan(a.imag()), no_b = std::isnan(b.real()) || std::isnan(b.imag());
+    if (no_a || no_b) return static_cast<int>(no_a) - static_cast<int>(no_b);
+    const int by_real = compare_elements(a.real(), b.real());
+    return by_real != 0 ? by_real : compare_elements(a.imag(), b.imag());
   } else {
     const Wide<T> x = a, y = b;
     if (x < y) return -1;
@@ -112,8 +118,14 @@ Status unique(const UniqueState& s, TensorArgs& args) {
   Status status;
   if (x.dtype() == DType::kString) return unique_of(s, x.strings().data(), args);
   if (x.dtype() == DType::kBool) return unique_of(s, x.as<uint8_t>(), args);
-  with_type(NumberElements{}, x.dtype(), [&]<typename T>() { status = unique_of(s, x.as<T>(), args); });
+  auto find = [&]<typename T>() { status = unique_of(s, x.as<T>(), args); };
+  if (!with_type(NumberElements{}, x.dtype(), find)) with_type(ComplexElements{}, x.dtype(), find);
   return status;
+}
+
+bool takes_unique(const KernelContext& c) {
+  const DType dtype = c.dtype(0);
+  return dtype == DType::kString || dtype == DType::kBool || has_elements(c) || in_list(ComplexElements{}, dtype);
 }
 
 Status prepare_unique(const KernelContext& c, PreparedKernel* prepared) {
@@ -129,12 +141,6 @@ Status prepare_unique(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_unique(KernelRegistry& kernels) {
-  kernels.add("Unique", {"plain",
-                         [](const KernelContext& c) {
-                           return c.dtype(0) == DType::kString || c.dtype(0) == DType::kBool || has_elements(c);
-                         },
-                         prepare_unique});
-}
+void add_cpu_unique(KernelRegistry& kernels) { kernels.add("Unique", {"plain", takes_unique, prepare_unique}); }
 
 }  // namespace weft

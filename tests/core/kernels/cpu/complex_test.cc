@@ -1,7 +1,9 @@
 // Operators on complex numbers, which case files cannot write.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <complex>
+#include <limits>
 
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
@@ -97,9 +99,8 @@ TEST(Complex, ResizeOfTheFirstAxis) {
 
 TEST(Complex, ResizeFillsUpWithARealNumber) {
   const Tensor x = complex_tensor<Complex64>({2}, {{1, 2}, {3, -2}});
-  const Attrs crop{{"mode", "linear"},
-                   {"coordinate_transformation_mode", "tf_crop_and_resize"},
-                   {"extrapolation_value", 7.0}};
+  const Attrs crop{
+      {"mode", "linear"}, {"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}};
   expect_near<Complex64>(
       outputs_of("Resize", {x, Tensor::vector<float>({0, 2}), {}, Tensor::vector<int64_t>({3})}, crop)[0], {3},
       {{1, 2}, {3, -2}, {7, 0}});
@@ -112,6 +113,29 @@ TEST(Complex, ResizeHasAGradient) {
   const Attrs linear{{"mode", "linear"}};
   expect_near<Complex128>(outputs_of("weft.ResizeGrad", {dy, x, {}, Tensor::vector<float>({2})}, linear)[0], {2},
                           {{6, 3}, {6, 9}});
+}
+
+// As numpy.unique of the same, which returns inverse indices and counts too.
+TEST(Complex, UniqueOrdersByRealPartsFirst) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x = complex_tensor<Complex64>({7}, {{2, 1}, {1, 5}, {1, -3}, {0, nan}, {2, 1}, {nan, 0}, {1, 5}});
+  const std::vector<Tensor> y = outputs_of("Unique", {x}, {}, 4);
+  ASSERT_EQ(y.size(), 4u);
+  ASSERT_EQ(y[0].shape(), Shape({4}));
+  const Complex64 wanted[] = {{1, -3}, {1, 5}, {2, 1}};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(y[0].as<Complex64>()[i], wanted[i]) << i;
+  EXPECT_TRUE(std::isnan(y[0].as<Complex64>()[3].imag()));
+  EXPECT_EQ(*y[1].to_ints(), (std::vector<int64_t>{2, 1, 0, 3}));
+  EXPECT_EQ(*y[2].to_ints(), (std::vector<int64_t>{2, 1, 0, 3, 2, 3, 1}));
+  EXPECT_EQ(*y[3].to_ints(), (std::vector<int64_t>{1, 2, 2, 2}));
+}
+
+TEST(Complex, UniqueSlices) {
+  const Tensor x = complex_tensor<Complex128>({3, 2}, {{1, 1}, {0, 2}, {1, 1}, {0, -2}, {1, 1}, {0, 2}});
+  const std::vector<Tensor> y = outputs_of("Unique", {x}, {{"axis", int64_t{0}}}, 2);
+  ASSERT_EQ(y.size(), 2u);
+  expect_near<Complex128>(y[0], {2, 2}, {{1, 1}, {0, -2}, {1, 1}, {0, 2}});
+  EXPECT_EQ(*y[1].to_ints(), (std::vector<int64_t>{1, 0}));
 }
 
 }  // namespace
