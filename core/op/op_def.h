@@ -97,6 +97,8 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
+  // Whether languages have a function for it.
+  bool is_listed() const { return !internal_ && !unlisted_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
@@ -192,6 +194,12 @@ class OpDef : public WithAttrs<OpDef> {
     internal_ = true;
     return *this;
   }
+  // Files may have it, and it may be added by name, but no language has a function for it: an operator of the library's own
+  // says the same.
+  OpDef& unlisted() {
+    unlisted_ = true;
+    return *this;
+  }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
   OpDef& inplace(int out, int in) {
     inplace_.emplace_back(out, in);
@@ -226,6 +234,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
+  bool unlisted_ = false;
   bool view_ = false;
   bool elementwise_ = false;
   bool body_by_shapes_ = false;
