@@ -169,7 +169,8 @@ class OpDef : public WithAttrs<OpDef> {
     body_ = fn;
     return *this;
   }
-  // The body is built once the shapes of all inputs are numbers: it is made for them, and the shape rule sees them first.
+  // The body is built once the shapes of all inputs are numbers, and the values of those that shape outputs known: it is made
+  // for them. The shape rule sees them first; without one the body says what is wrong with them.
   OpDef& body_by_shapes(BodyFn fn) {
     body_by_shapes_ = true;
     return body(fn);

@@ -406,7 +406,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .inplace(0, 0)
       .upgrade(21, for_each_channel)
-      .body(group_norm);
+      .body_by_shapes(group_norm);
   ops.add("InstanceNormalization")
       .group("nn")
       .since(22)
@@ -421,7 +421,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("output", "T", "The shape of the input.")
       .inplace(0, 0)
       .upgrade(6, forget_consumed)
-      .body(instance_norm);
+      .body_by_shapes(instance_norm);
   ops.add("MeanVarianceNormalization")
       .group("nn")
       .since(13)
