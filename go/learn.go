@@ -24,7 +24,7 @@ type FitOptions struct {
 	Validation *Dataset // what ValidationMetrics are averaged over after every epoch: the same tensors in the same order
 	// ValidationMetrics are in the history with "val_" before their names. nil: the metrics of the training.
 	ValidationMetrics []Value
-	FirstEpoch        int   // where a training that is resumed goes on
+	FirstEpoch        int   // where a training that is resumed goes on, below Epochs
 	Shuffle           *bool // whether rows are shuffled; nil: true, unlike for a pass of one's own. The batches of a function come as they are
 	Seed              int64 // of the order of the rows
 	DropLast          bool  // no last batch that is shorter

@@ -10,12 +10,12 @@ using namespace weft::c_api;
 
 namespace {
 
-// The operators that users may add. The names stay with the registry, which only grows.
+// The operators that are offered to users. The names stay with the registry, which only grows.
 const std::vector<std::string>& op_names() {
   static const std::vector<std::string>* names = [] {
     auto* made = new std::vector<std::string>;
     for (const OpDef* op : builtin_ops().all()) {
-      if (!op->is_internal()) made->push_back(op->full_name());
+      if (op->is_listed()) made->push_back(op->full_name());
     }
     return made;
   }();

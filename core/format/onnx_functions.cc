@@ -51,7 +51,42 @@ Result<Functions> Functions::read(const std::vector<std::string_view>& functions
     }
     out.functions_.emplace(key, std::move(function));
   }
+  out.count_nodes();
   return out;
+}
+
+// Each function once, after those that it calls.
+void Functions::count_nodes() {
+  struct Open {
+    Function* function;
+    size_t next = 0;  // of its nodes
+  };
+  std::map<const Function*, bool> done;  // of those that were begun
+  std::vector<Open> open;
+  for (auto& [key, root] : functions_) {
+    if (!done.emplace(&root, false).second) continue;
+    open.push_back({&root});
+    while (!open.empty()) {
+      Open& here = open.back();
+      if (here.next == here.function->wire.nodes.size()) {
+        done[here.function] = true;
+        open.pop_back();
+        continue;
+      }
+      // What is wrong with a node is said where it is used.
+      const Result<NodeWire> node = read_node(here.function->wire.nodes[here.next]);
+      auto called = functions_.end();
+      if (node.ok()) called = functions_.find({onnx_domain(node->domain), node->op_type, node->overload});
+      if (called != functions_.end() && done.emplace(&called->second, false).second) {
+        open.push_back({&called->second});
+        continue;
+      }
+      const bool counts = called != functions_.end() && done[&called->second];
+      const int64_t more = 1 + (counts ? called->second.nodes : 0);
+      here.function->nodes = std::min(kMostCounted, here.function->nodes + more);
+      ++here.next;
+    }
+  }
 }
 
 const Function* Functions::find(std::string_view domain, std::string_view name, std::string_view overload) const {

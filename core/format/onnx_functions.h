@@ -22,7 +22,11 @@ Result<Opsets> opsets_of(const ModelWire& model);
 struct Function {
   FunctionWire wire;
   Opsets opsets;  // of its nodes
+  // That a call comes to at the least, those of the calls within it counted in: not those in graphs of nodes, nor what is left
+  // of a function that calls itself. At most kMostCounted.
+  int64_t nodes = 0;
 };
+constexpr int64_t kMostCounted = int64_t{1} << 40;
 
 class Functions {
  public:
@@ -36,6 +40,8 @@ class Functions {
   }
 
  private:
+  void count_nodes();
+
   std::map<std::tuple<std::string_view, std::string_view, std::string_view>, Function> functions_;
 };
 

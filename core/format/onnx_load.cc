@@ -245,13 +245,15 @@ class Loader {
     return sub;
   }
 
+  static Status too_many_nodes() {
+    return unimplemented("its functions come to more than ", kMostFunctionNodes, " nodes");
+  }
+
   Status add_node(const std::shared_ptr<Graph>& graph, const NodeWire& wire) {
     bool own = wire.domain == kWeftDomain;
     if (own && wire.op_type == "Attach") return attach(*graph, wire);
     // Those of the graphs that calls give too.
-    if (frames_.size() > 1 && ++function_nodes_ > kMostFunctionNodes) {
-      return unimplemented("its functions come to more than ", kMostFunctionNodes, " nodes");
-    }
+    if (frames_.size() > 1 && ++function_nodes_ > kMostFunctionNodes) return too_many_nodes();
     const std::string_view domain = onnx_domain(wire.domain);
     WEFT_TRY(GivenAttributes given,
              given_attributes(wire, frame().function != nullptr ? &frame().given : nullptr, frame_));
@@ -395,6 +397,7 @@ class Loader {
     for (size_t around = frame_; around != 0; around = frames_[around].caller) {
       if (frames_[around].function == &function) return data_loss("the function '", body.name, "' calls itself");
     }
+    if (function_nodes_ + function.nodes > kMostFunctionNodes) return too_many_nodes();
     if (wire.inputs.size() > body.inputs.size() || wire.outputs.size() > body.outputs.size()) {
       return invalid("the function '", body.name, "' has ", body.inputs.size(), " inputs and ", body.outputs.size(),
                      " outputs, but the node has ", wire.inputs.size(), " and ", wire.outputs.size());

@@ -101,6 +101,11 @@ Status check(const FitOptions& options, const Dataset& dataset) {
     return invalid("options 'epochs' and 'first_epoch' are ", options.epochs, " and ", options.first_epoch,
                    " but must not be negative");
   }
+  // Whoever asks for no epoch gets none; whoever says where to go on wants some.
+  if (options.first_epoch > 0 && options.first_epoch >= options.epochs) {
+    return invalid("option 'first_epoch' is ", options.first_epoch, " but must be below 'epochs', which is ",
+                   options.epochs, " and counts the epochs before it too");
+  }
   if (options.patience < 0) return invalid("option 'patience' is ", options.patience, " but must not be negative");
   if (!(options.min_delta >= 0)) return invalid("option 'min_delta' is ", options.min_delta, " but must be at least 0");
   BatchOptions batching = batching_of(options, dataset);

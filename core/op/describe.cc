@@ -73,7 +73,7 @@ std::string describe_op(const OpDef& op) {
 std::string describe_ops(const OpRegistry& ops) {
   std::string out = "[";
   for (const OpDef* op : ops.all()) {
-    if (op->is_internal()) continue;
+    if (!op->is_listed()) continue;
     out += cat(out.size() > 1 ? ",\n" : "\n", describe_op(*op));
   }
   return out + "\n]\n";

@@ -97,6 +97,8 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
+  // Whether languages have a function for it.
+  bool is_listed() const { return !internal_ && !unlisted_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
@@ -167,7 +169,8 @@ class OpDef : public WithAttrs<OpDef> {
     body_ = fn;
     return *this;
   }
-  // The body is built once the shapes of all inputs are numbers: it is made for them, and the shape rule sees them first.
+  // The body is built once the shapes of all inputs are numbers, and the values of those that shape outputs known: it is made
+  // for them. The shape rule sees them first; without one the body says what is wrong with them.
   OpDef& body_by_shapes(BodyFn fn) {
     body_by_shapes_ = true;
     return body(fn);
@@ -190,6 +193,12 @@ class OpDef : public WithAttrs<OpDef> {
   // Made by passes only; not offered to users, not saved.
   OpDef& internal() {
     internal_ = true;
+    return *this;
+  }
+  // Files may have it, and it may be added by name, but no language has a function for it: an operator of the library's own
+  // says the same.
+  OpDef& unlisted() {
+    unlisted_ = true;
     return *this;
   }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
@@ -226,6 +235,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
+  bool unlisted_ = false;
   bool view_ = false;
   bool elementwise_ = false;
   bool body_by_shapes_ = false;

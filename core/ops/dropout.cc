@@ -35,6 +35,9 @@ bool never_trains(BodyContext& c) {
   return mode != nullptr && mode->count() == 1 && !says_true(*mode);
 }
 
+// In a type that weft.Dropout takes: floats of 8 bits as f32.
+Expr as_droppable(Expr x) { return contains(kFloatTypes, x.dtype()) ? x : cast(x, DType::kF32); }
+
 // Without `training_mode` nothing is dropped, as with the ratio 0.
 Status dropout_body(BodyContext& c) {
   ExprScope& s = c.scope();
@@ -44,11 +47,14 @@ Status dropout_body(BodyContext& c) {
     if (c.output_count() > 1) c.set_output(1, make(s, "Expand", {scalar(s, DType::kBool, 1), shape_of(data)}));
     return {};
   }
-  Expr ratio = c.has_input(1) ? c.input(1) : scalar_like(data, 0.5);
+  const DType dtype = data.dtype();
+  data = as_droppable(data);
+  Expr ratio = c.has_input(1) ? as_droppable(c.input(1)) : scalar_like(data, 0.5);
   Expr active = where(c.input(2), ratio, scalar_like(ratio, 0));
   Attrs attrs{{"seed", c.attrs().i_or("seed", 0)}, {"stream", "Dropout"}};
   std::vector<Expr> made = make_all(s, "weft.Dropout", {data, active, constant_int(s, 0)}, std::move(attrs), 2);
-  for (int i = 0; i < c.output_count(); ++i) c.set_output(i, made[i]);
+  c.set_output(0, made[0].dtype() == dtype ? made[0] : cast(made[0], dtype));
+  if (c.output_count() > 1) c.set_output(1, made[1]);
   return {};
 }
 
@@ -85,8 +91,8 @@ void define_op_dropout(OpRegistry& ops) {
           "\"Dropout\" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the "
           "operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, "
           "`ops.WeftDropout` in Go.")
-      .types("T", kFloatTypes)
-      .types("T1", kFloatTypes)
+      .types("T", kFloatTypes | kFloat8Types)
+      .types("T1", kFloatTypes | kFloat8Types)
       .optional_attr("seed", AttrKind::kInt, "Key of the random choice.")
       .input("data", "T", "Any shape.")
       .optional_input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.")

@@ -41,7 +41,7 @@ void define_op_eye_like(OpRegistry& ops) {
       .input("input", "T1", "[rows, columns]; only the shape is taken.")
       .shape_only()
       .output("output", "T2", "The shape of the input.")
-      .body(eye_like)
+      .body_by_shapes(eye_like)
       .no_gradient("its output does not depend on any number that could move");
 }
 

@@ -285,7 +285,7 @@ void define_op_fourier(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T1", "[N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts.")
       .infer(infer_stft)
-      .body(build_stft);
+      .body_by_shapes(build_stft);
   ops.add("MelWeightMatrix")
       .group("math")
       .since(17)

@@ -97,6 +97,10 @@ Status infer_grid_sample(InferContext& c) {
   if (padding != "zeros" && padding != "border" && padding != "reflection") {
     return invalid("attribute 'padding_mode' is \"", padding, "\" but must be \"zeros\", \"border\" or \"reflection\"");
   }
+  if (mode != "nearest" && c.dtype(0) == DType::kString) {
+    return invalid("attribute 'mode' is \"", mode, "\" but input 'X' is ", c.input(0).text(),
+                   "; strings have no weights, only \"nearest\"");
+  }
   if (c.has_rank(0) && c.rank(0) < 3) return invalid("X must be [N, C, D1, ...] but is ", c.input(0).text());
   if (!c.has_rank(0) || !c.has_rank(1)) return {};
   const Dims &x = c.dims(0), &grid = c.dims(1);
@@ -110,19 +114,54 @@ Status infer_grid_sample(InferContext& c) {
   return {};
 }
 
+// The nearest of elements that are only moved: the numbers of an image's pixels, from 1 on, are sampled in their place, and
+// 0 is what lies beyond the ends, a zero or an empty string.
+Result<Expr> nearest_elements(ExprScope& s, Expr x, Expr places, Attrs attrs) {
+  WEFT_CHECK(s.status());
+  if (!x.type().concrete() || !places.type().concrete()) {
+    return unimplemented("GridSample needs the shapes of X and grid");
+  }
+  const Shape image = to_shape(x.dims());
+  Shape out = to_shape(places.dims());
+  const int64_t axes = out.back(), pixels = *element_count({image.begin() + 2, image.end()});
+  out.pop_back();
+  const int64_t points = *element_count({out.begin() + 1, out.end()});
+  Expr numbers = make(s, "Range", {constant_int(s, 1), constant_int(s, pixels + 1), constant_int(s, 1)});
+  Shape one_image = image;
+  one_image[0] = one_image[1] = 1;
+  numbers = reshape(cast(numbers, DType::kF64), constant_ints(s, one_image));
+  Expr at = reshape(cast(places, DType::kF64), constant_ints(s, {1, image[0] * points, axes}));
+  at = cast(make(s, "weft.SamplePoints", {numbers, at}, std::move(attrs)), DType::kI64);
+  at = make(s, "Max", {at, constant_int(s, 0)});  // a place that is not a number is nowhere
+  at = make(s, "Expand",
+            {reshape(at, constant_ints(s, {image[0], 1, points})), constant_ints(s, {image[0], image[1], points})});
+  x = reshape(x, constant_ints(s, {image[0], image[1], pixels}));
+  x = make(s, "Pad", {x, constant_ints(s, {0, 0, 1, 0, 0, 0})});
+  out.insert(out.begin() + 1, image[1]);
+  Expr y = make(s, "GatherElements", {x, at}, {{"axis", int64_t{2}}});
+  return reshape(y, constant_ints(s, out));
+}
+
 Status grid_sample(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0), grid = c.input(1);
   if (!x.has_rank()) return unimplemented("GridSample needs the rank of X");
   const DType dtype = x.dtype();
-  if (!contains(kFloatTypes, dtype)) x = cast(x, DType::kF64);
   std::vector<int64_t> last_first;
   for (int64_t axis = x.rank() - 1; axis >= 2; --axis) last_first.push_back(axis);
   Expr size = cast(make(s, "Gather", {shape_of(x), constant_ints(s, last_first)}), grid.dtype());
   Expr places = c.attrs().b("align_corners") ? (grid + 1.0) * 0.5 * (size - 1.0) : ((grid + 1.0) * size - 1.0) * 0.5;
   Attrs attrs = c.attrs();
   attrs.set("last_axis_first", int64_t{1});
-  c.set_output(0, cast(make(s, "weft.SamplePoints", {x, cast(places, x.dtype())}, std::move(attrs)), dtype));
+  const bool summed = contains(kFloatTypes | kComplexTypes, dtype);
+  if (!summed && attrs.s("mode") == "nearest") {
+    WEFT_TRY(Expr y, nearest_elements(s, x, places, std::move(attrs)));
+    c.set_output(0, y);
+    return {};
+  }
+  if (!summed) x = cast(x, DType::kF64);
+  places = cast(places, part_dtype(x.dtype()));
+  c.set_output(0, cast(make(s, "weft.SamplePoints", {x, places}, std::move(attrs)), dtype));
   return {};
 }
 
@@ -158,18 +197,18 @@ void define_op_grid_sample(OpRegistry& ops) {
       .since(22)
       .doc(
           "The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, "
-          "the coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the "
-          "fraction is cut off.")
-      .types("T1", kFloatTypes |
-                       set_of(DType::kBool, DType::kI8, DType::kI16, DType::kI32, DType::kU8, DType::kU16, DType::kU32))
+          "the coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Integers are "
+          "weighted in f64, and the fraction is cut off; the nearest is as it is, of strings too.")
+      .types("T1", kTensorTypes)
       .types("T2", kFloatTypes)
       .flag("align_corners", false, "Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.")
       .attr("mode", "linear",
             "\"nearest\": the nearest pixel, halves to the even one; \"linear\"; \"cubic\": of four pixels along each "
             "axis, with the parameter -0.75.")
       .attr("padding_mode", "zeros",
-            "What lies beyond the ends: \"zeros\", the pixels of the \"border\", or a \"reflection\".")
-      .input("X", "T1", "[N, C, D1, ...], with up to five axes behind C.")
+            "What lies beyond the ends: \"zeros\" (empty strings, where X has strings), the pixels of the \"border\", "
+            "or a \"reflection\".")
+      .input("X", "T1", "[N, C, D1, ...], with up to five axes behind C; no strings, unless `mode` is \"nearest\".")
       .input("grid", "T2", "[N, O1, ..., axes], with as many axes as X.")
       .output("Y", "T1", "[N, C, O1, ...].")
       .infer(infer_grid_sample)

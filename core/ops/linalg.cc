@@ -177,6 +177,16 @@ Status grad_eig(GradContext& c) {
   return {};
 }
 
+// scipy.linalg.solve of a matrix of no known kind, which reads all of it whatever `lower` says.
+Status solve_of_skl2onnx(BodyContext& c) {
+  const bool is_vector = c.input(1).has_rank() && c.input(1).rank() == 1;
+  Expr a = c.attrs().b("transposed") ? swap_last_two(c.input(0)) : c.input(0);
+  Expr y = is_vector ? unsqueeze(c.input(1), {1}) : c.input(1);
+  Expr x = make(c.scope(), "weft.Solve", {a, y});
+  c.set_output(0, is_vector ? squeeze(x, {1}) : x);
+  return {};
+}
+
 constexpr const char* kSquare = "[..., n, n].";
 
 }  // namespace
@@ -233,6 +243,19 @@ void define_op_linalg(OpRegistry& ops) {
       .output("X", "T", "The shape of B.")
       .infer(infer_solve)
       .grad(grad_solve);
+  ops.add(kMicrosoftDomain, "Solve")
+      .group("linalg")
+      .doc(
+          "The X for which `A @ X = Y`. skl2onnx writes it for GaussianProcessClassifier, and means "
+          "scipy.linalg.solve.")
+      .types("T", set_of(DType::kF32, DType::kF64))
+      .flag("lower", false, "Which half of a symmetric A SciPy reads; counts for nothing, as both are the same.")
+      .flag("transposed", false, "Whether A is to be transposed.")
+      .input("A", "T", "[n, n].")
+      .input("Y", "T", "[n, k] or [n].")
+      .output("X", "T", "The shape of Y.")
+      .body(solve_of_skl2onnx)
+      .unlisted();
   ops.add(kWeftDomain, "Cholesky")
       .group("linalg")
       .doc(

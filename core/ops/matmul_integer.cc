@@ -6,8 +6,7 @@ namespace weft {
 namespace {
 
 constexpr DTypeSet kBytes = set_of(DType::kI8, DType::kU8);
-constexpr DTypeSet kQuantized =
-    kBytes | set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ);
+constexpr DTypeSet kQuantized = kBytes | kFloat8Types;
 constexpr DTypeSet kScales = set_of(DType::kF32, DType::kF16, DType::kBF16);
 
 bool is_one(const Dims& dims) { return dims.empty() || (dims.size() == 1 && dims[0].is(1)); }

@@ -239,19 +239,18 @@ Status lp_norm(BodyContext& c) {
   return {};
 }
 
-// Krizhevsky, Sutskever and Hinton, 2012. Windows of channels are sums along the first spatial axis of [N, 1, C, D1, ...].
+// Krizhevsky, Sutskever and Hinton, 2012. Windows of channels are sums along the first spatial axis of [N, 1, C, D1, ...],
+// padded to as many as there are channels: of none too, and one more behind than before if `size` is even.
 Status local_response_norm(BodyContext& c) {
   Expr x = c.input(0);
   const int64_t size = c.attrs().i("size");
   if (size < 1) return invalid("attribute 'size' is ", size, " but must be at least 1");
   if (!x.has_rank() || x.rank() < 2) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
-  const size_t axes = static_cast<size_t>(x.rank() - 1);
-  std::vector<int64_t> kernel(axes, 1), pads(2 * axes, 0);
+  std::vector<int64_t> kernel(static_cast<size_t>(x.rank() - 1), 1);
   kernel[0] = size;
-  pads[0] = (size - 1) / 2;
-  pads[axes] = size / 2;
   Expr wide = cast(x, statistics_dtype(x.dtype(), DType::kF32));
-  Expr sum = make(c.scope(), "weft.SumPool", {unsqueeze(wide * wide, {1})}, {{"kernel_shape", kernel}, {"pads", pads}});
+  Expr sum = make(c.scope(), "weft.SumPool", {unsqueeze(wide * wide, {1})},
+                  {{"kernel_shape", kernel}, {"auto_pad", "SAME_UPPER"}});
   Expr base = squeeze(sum, {1}) * (c.attrs().f("alpha") / static_cast<double>(size)) + c.attrs().f("bias");
   c.set_output(0, cast(wide / make(c.scope(), "Pow", {base, scalar_like(base, c.attrs().f("beta"))}), x.dtype()));
   return {};
@@ -407,7 +406,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .inplace(0, 0)
       .upgrade(21, for_each_channel)
-      .body(group_norm);
+      .body_by_shapes(group_norm);
   ops.add("InstanceNormalization")
       .group("nn")
       .since(22)
@@ -422,7 +421,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("output", "T", "The shape of the input.")
       .inplace(0, 0)
       .upgrade(6, forget_consumed)
-      .body(instance_norm);
+      .body_by_shapes(instance_norm);
   ops.add("MeanVarianceNormalization")
       .group("nn")
       .since(13)

@@ -6,7 +6,6 @@
 namespace weft {
 namespace {
 
-constexpr DTypeSet kFloat8Types = set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ);
 constexpr DTypeSet kQuantizedTypes = set_of(DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kU4, DType::kI4,
                                             DType::kU2, DType::kI2, DType::kF4E2M1) |
                                      kFloat8Types;

@@ -42,9 +42,9 @@ Expr apply_activation(const Activation& f, Expr x) {
 // One direction.
 class Unroller {
  public:
-  // `x` is [T, N, I].
-  Unroller(BodyContext& c, const Recurrent& form, int64_t direction, Expr x)
-      : c_(c), form_(form), direction_(direction), s_(c.scope()) {
+  // `x` is [T, N, I], `lens` [N] or none.
+  Unroller(BodyContext& c, const Recurrent& form, int64_t direction, Expr x, Expr lens)
+      : c_(c), form_(form), direction_(direction), s_(c.scope()), lens_(lens) {
     Expr w = item(c.input(1), direction, 0);
     r_ = swap_last_two(item(c.input(2), direction, 0));
     hidden_ = dims_of(r_, 0, 1);
@@ -67,8 +67,8 @@ class Unroller {
       const int64_t t = form_.reversed(direction_) ? steps - 1 - i : i;
       Expr h = h_, cell = c_state_;
       step(item(given_, t, 0));
-      if (has(4)) {
-        Expr active = unsqueeze(make(s_, "Less", {scalar(s_, DType::kI32, static_cast<double>(t)), c_.input(4)}), {1});
+      if (lens_.valid()) {
+        Expr active = unsqueeze(make(s_, "Less", {scalar(s_, DType::kI32, static_cast<double>(t)), lens_}), {1});
         results_[static_cast<size_t>(t)] = where(active, h_, scalar_like(h_, 0));
         h_ = where(active, h_, h);
         if (cell.valid()) c_state_ = where(active, c_state_, cell);
@@ -134,7 +134,7 @@ class Unroller {
   const Recurrent& form_;
   int64_t direction_;
   ExprScope& s_;
-  Expr r_, hidden_, w_bias_, r_bias_, given_, p_, h_, c_state_;
+  Expr lens_, r_, hidden_, w_bias_, r_bias_, given_, p_, h_, c_state_;
   std::vector<Expr> results_;
 };
 
@@ -157,10 +157,15 @@ Status recurrent_body(CellKind cell, BodyContext& c) {
                          ", is not known before the run; give the graph's input that dimension as a number");
   }
   const int64_t steps = x.dims()[0].value();
+  Expr lens;
+  if (c.has_input(4)) {
+    lens = make(c.scope(), "weft.CheckedLengths", {c.input(4)},
+                {{"most", steps}, {"input", "sequence_lens"}, {"unit", "steps"}});
+  }
   std::vector<Expr> h, last;
   std::vector<std::vector<Expr>> results;
   for (int64_t d = 0; d < form.directions; ++d) {
-    Unroller direction(c, form, d, x);
+    Unroller direction(c, form, d, x, lens);
     direction.run(steps);
     h.push_back(direction.h());
     last.push_back(direction.c());

@@ -81,7 +81,7 @@ Result<Dims> resized(InferContext& c, const Resizing& resizing, int at_x) {
 Result<Resizing> checked(const InferContext& c, int at_x) {
   WEFT_TRY(Resizing resizing, read_resizing(c.attrs()));
   for (int i = at_x + 1; i < c.input_count(); ++i) WEFT_CHECK(c.check_vector(i));
-  if (resizing.mode != Resizing::Mode::kNearest && !contains(kNumberTypes, c.dtype(at_x))) {
+  if (resizing.mode != Resizing::Mode::kNearest && !contains(kNumberTypes | kComplexTypes, c.dtype(at_x))) {
     return invalid("attribute 'mode' is \"", c.attrs().s("mode"), "\" but input 'X' is ", c.input(at_x).text(),
                    "; only numbers can be weighted");
   }
@@ -150,10 +150,12 @@ Status upsample_body(BodyContext& c) {
   return {};
 }
 
+Status check_upscale(double scale) {
+  return scale >= 1 ? Status() : invalid("a scale is ", scale, " but must be at least 1");
+}
+
 Status scales_input(UpgradeContext& c, const std::vector<double>& scales) {
-  for (double scale : scales) {
-    if (!(scale >= 1)) return invalid("a scale is ", scale, " but must be at least 1");
-  }
+  for (double scale : scales) WEFT_CHECK(check_upscale(scale));
   const std::vector<float> values(scales.begin(), scales.end());
   WEFT_TRY(ValueId id, c.graph().add_constant(Tensor::vector<float>(values)));
   c.inputs.push_back(id);
@@ -189,6 +191,10 @@ Status as_resize(UpgradeContext& c) {
   if (c.inputs.size() != 2) return invalid("Upsample has two inputs, 'X' and 'scales'");
   for (const auto& [name, value] : c.attrs) {
     if (name != "mode") return invalid("Upsample has no attribute '", name, "'");
+  }
+  const Tensor* scales = c.inputs[1] == kNoValue ? nullptr : c.graph().value(c.inputs[1]).constant.get();
+  if (scales != nullptr && scales->dtype() == DType::kF32) {
+    for (int64_t i = 0; i < scales->count(); ++i) WEFT_CHECK(check_upscale(scales->as<float>()[i]));
   }
   c.inputs.insert(c.inputs.begin() + 1, kNoValue);
   set_places_before_11(&c.attrs);
@@ -262,7 +268,7 @@ void define_op_resize(OpRegistry& ops) {
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
                  .doc("The gradient of Resize by X, given that of Y.")
-                 .types("T1", kFloatTypes)
+                 .types("T1", kFloatTypes | kComplexTypes)
                  .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
                  .input("dY", "T1", "The shape that Resize gives.")
                  .input("X", "T1", "A tensor whose shape is taken.")

@@ -4,15 +4,19 @@
 namespace weft {
 namespace {
 
-Status check_sampling(const Attrs& attrs) {
-  const std::string &mode = attrs.s("mode"), &padding = attrs.s("padding_mode");
+// What is said without ranks of input `x` and input `places`.
+Status check_sampling(const InferContext& c, int x, int places) {
+  const std::string &mode = c.attrs().s("mode"), &padding = c.attrs().s("padding_mode");
   if (mode != "nearest" && mode != "linear" && mode != "cubic") {
     return invalid("attribute 'mode' is \"", mode, "\" but must be \"nearest\", \"linear\" or \"cubic\"");
   }
   if (padding != "zeros" && padding != "border" && padding != "reflection") {
     return invalid("attribute 'padding_mode' is \"", padding, "\" but must be \"zeros\", \"border\" or \"reflection\"");
   }
-  return {};
+  const DType part = part_dtype(c.dtype(x));
+  if (c.dtype(places) == part) return {};
+  return invalid("places must be ", dtype_name(part), " for X ", c.input(x).text(), " but are ",
+                 c.input(places).text());
 }
 
 // The shape of what is sampled of input `x` at input `places`, which have ranks.
@@ -43,7 +47,7 @@ Result<Dims> sampled(const InferContext& c, int x, int places) {
 }
 
 Status infer_sample(InferContext& c) {
-  WEFT_CHECK(check_sampling(c.attrs()));
+  WEFT_CHECK(check_sampling(c, 0, 1));
   if (!c.has_rank(0) || !c.has_rank(1)) return {};
   WEFT_TRY(Dims out, sampled(c, 0, 1));
   c.set_dims(0, std::move(out));
@@ -51,7 +55,7 @@ Status infer_sample(InferContext& c) {
 }
 
 Status infer_sample_grad(InferContext& c) {
-  WEFT_CHECK(check_sampling(c.attrs()));
+  WEFT_CHECK(check_sampling(c, 1, 2));
   if (!c.has_rank(1)) return {};
   c.set_dims(0, c.dims(1));
   if (!c.has_rank(2)) return {};
@@ -62,6 +66,7 @@ Status infer_sample_grad(InferContext& c) {
 // By each coordinate: the sum over channels of `weights` times the slope of the samples of `image` along its axis.
 Result<Expr> grad_of_places(GradContext& c, Expr image, Expr places, Expr weights) {
   if (!image.has_rank()) return unimplemented("the gradient by places needs the rank of X");
+  if (is_complex(image.dtype())) return unimplemented("places in images of complex numbers have no gradient");
   const int64_t axes = image.rank() - 2;
   std::vector<Expr> slopes;
   for (int64_t i = 0; i < axes; ++i) {
@@ -96,7 +101,8 @@ Status grad_sample_grad(GradContext& c) {
 }
 
 OpDef& sample_schema(OpDef& op) {
-  return op.types("T", kFloatTypes)
+  return op.types("T", kFloatTypes | kComplexTypes)
+      .types("T1", kFloatTypes)
       .attr("mode", "linear",
             "\"nearest\": the pixel that is nearest, halves to the even one; \"linear\"; \"cubic\": of four pixels "
             "along each axis, with the parameter -0.75.")
@@ -117,7 +123,9 @@ void define_op_sample_points(OpRegistry& ops) {
           "The values of images at places between pixels: of each image sums of pixels around the place, weighted "
           "along each axis. On a pixel the slope is that to the pixel behind it.")
       .input("X", "T", "[N, C, D1, ...], with up to five axes behind C.")
-      .input("places", "T", "[N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.")
+      .input("places", "T1",
+             "[N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the type of X, "
+             "or of the parts of its complex numbers.")
       .output("Y", "T", "[N, C, ...].")
       .infer(infer_sample)
       .grad(grad_sample);
@@ -127,7 +135,7 @@ void define_op_sample_points(OpRegistry& ops) {
       .input("dY", "T", "[N, C, ...].")
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()
-      .input("places", "T", "As in SamplePoints.")
+      .input("places", "T1", "As in SamplePoints.")
       .output("dX", "T", "The shape of X.")
       .infer(infer_sample_grad)
       .grad(grad_sample_grad);

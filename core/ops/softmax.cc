@@ -52,7 +52,12 @@ Status hardmax(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
   const int64_t axis = c.attrs().i("axis");
-  if (x.has_rank()) WEFT_CHECK(InferContext::axis(axis, x.rank()).status());
+  if (!x.has_rank()) return unimplemented("Hardmax needs the rank of its input");
+  WEFT_TRY(int64_t at, InferContext::axis(axis, x.rank()));
+  if (x.dims()[static_cast<size_t>(at)].is(0)) {  // nothing is the largest of nothing
+    c.set_output(0, make(s, "Identity", {x}));
+    return {};
+  }
   Expr place = make(s, "ArgMax", {x}, {{"axis", axis}, {"keepdims", int64_t{0}}});
   Expr size = make(s, "Gather", {shape_of(x), constant_int(s, axis)});
   Expr values = concat({unsqueeze(scalar_like(x, 0), {0}), unsqueeze(scalar_like(x, 1), {0})}, 0);
@@ -118,10 +123,11 @@ void define_op_softmax(OpRegistry& ops) {
           "gradient is zero.")
       .types("T", kFloatTypes)
       .attr("axis", int64_t{-1}, "The axis along which one is chosen; negative counts from the end.")
-      .input("input", "T", "Scores, at least one along the axis.")
+      .input("input", "T", "Scores, at least one dimension.")
       .output("output", "T", "The shape of input.")
       .upgrade(13, axes_as_one)
-      .body(hardmax)
+      .infer(infer)
+      .body_by_shapes(hardmax)
       .grad(flat);
   ops.add(kWeftDomain, "SoftmaxGrad")
       .group("gradient")

@@ -206,8 +206,11 @@ Status tree_classifier(BodyContext& c) {
     const bool second = one_sided && voted == 1;
     scores = one_sided && !second ? both_scores(score, transform, all_positive) : transform_scores(scores, transform);
   } else {
-    c.set_output(0, labels.of(make(s, "ArgMax", {scores}, {{"axis", 1}, {"keepdims", 0}})));
+    // Transforms keep the order of scores, but for SOFTMAX_ZERO, with which a 0 falls below negative ones.
+    const Expr sums = scores;
     scores = transform_scores(scores, transform);
+    const Expr compared = transform == "SOFTMAX_ZERO" ? scores : sums;
+    c.set_output(0, labels.of(make(s, "ArgMax", {compared}, {{"axis", 1}, {"keepdims", 0}})));
   }
   if (c.output_count() > 1) c.set_output(1, cast(scores, DType::kF32));
   return {};
@@ -265,10 +268,10 @@ void define_op_tree_ensemble_old(OpRegistry& ops) {
   old_nodes(ops.add(kMlDomain, "TreeEnsembleClassifier"))
       .doc(cat(
           "The classes that decision trees find for rows, as it was written before TreeEnsemble. ", kWalk,
-          "Scores are the sums with the base values, and the label is that of the first class with the highest. Of two "
-          "classes of which one alone has votes the label is the second where the sum is above 0.5, or above 0 if a "
-          "weight is negative. If they are votes for the first class, they stand for the second all the same: with "
-          "such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other "
+          "Scores are the sums with the base values, transformed, and the label is that of the first class with the "
+          "highest. Of two classes of which one alone has votes the label is the second where the sum is above 0.5, or "
+          "above 0 if a weight is negative. If they are votes for the first class, they stand for the second all the "
+          "same: with such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other "
           "transforms and without one if a weight is negative. Of one class the label is that or else 0 or \"\"."))
       .types("T1", kRowTypes)
       .types("T2", set_of(DType::kString, DType::kI64))

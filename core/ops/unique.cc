@@ -45,9 +45,9 @@ void define_op_unique(OpRegistry& ops) {
       .since(11)
       .doc(
           "The different elements of a tensor, or with an axis its different slices, which are compared element by "
-          "element, row by row. All NaN count as equal, and as greater than any number. The gradient goes to the "
-          "first of equal ones.")
-      .types("T", kNumberTypes | set_of(DType::kBool, DType::kString))
+          "element, row by row. All NaN count as equal, and as greater than any number. Of complex numbers the real "
+          "parts are compared first. The gradient goes to the first of equal ones.")
+      .types("T", kTensorTypes)
       .optional_attr("axis", AttrKind::kInt,
                      "The axis of the slices; negative counts from the end. Without it the input counts as a list of "
                      "its elements, row by row.")

@@ -168,7 +168,7 @@ class Walk {
     if (std::optional<Widening> widening = find_widening(node)) return widen(node, *widening, std::move(inputs));
     if (options_.expand_bodies && node.op->body_fn() != nullptr && !waits(node)) {
       changed_ = true;
-      if (node.op->has_body_by_shapes()) WEFT_CHECK(check_shapes(node, inputs));
+      if (node.op->has_body_by_shapes() && node.op->infer_fn() != nullptr) WEFT_CHECK(check_shapes(node, inputs));
       WEFT_TRY(std::vector<Expr> outputs,
                expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
       for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = outputs[i];
@@ -184,8 +184,21 @@ class Walk {
     return false;
   }
 
-  // For shapes by which its body is built.
-  bool waits(const Node& node) const { return node.op->has_body_by_shapes() && any_shape_open(node); }
+  // Of the inputs that decide on the shapes of the outputs.
+  bool any_value_open(const Node& node) const {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      const Formal* formal = node.op->input_formal(static_cast<int>(i));
+      if (id == kNoValue || formal == nullptr || !formal->shapes_outputs) continue;
+      if (from_.value(id).constant == nullptr && known_integers(from_.type(id)) == nullptr) return true;
+    }
+    return false;
+  }
+
+  // For shapes by which its body is built, and for the values that decide on shapes.
+  bool waits(const Node& node) const {
+    return node.op->has_body_by_shapes() && (any_shape_open(node) || any_value_open(node));
+  }
 
   // What the operator itself says of shapes that were symbols before, better than the parts of its body.
   Status check_shapes(const Node& node, const std::vector<Expr>& inputs) {

@@ -61,6 +61,11 @@ bool is_float(DType dtype);    // f16 bf16 f32 f64 and the 8- and 4-bit floats
 bool is_integer(DType dtype);  // signed and unsigned, packed ones too; not bool
 bool is_complex(DType dtype);
 
+// What the real and the imaginary part of a complex number are; every other type itself.
+constexpr DType part_dtype(DType dtype) {
+  return dtype == DType::kC64 ? DType::kF32 : dtype == DType::kC128 ? DType::kF64 : dtype;
+}
+
 // A set of element types, as a bit mask over the numbers.
 using DTypeSet = uint32_t;
 constexpr DTypeSet set_of(DType dtype) { return DTypeSet{1} << static_cast<int>(dtype); }
@@ -72,6 +77,8 @@ constexpr bool contains(DTypeSet set, DType dtype) { return (set & set_of(dtype)
 std::string dtype_set_text(DTypeSet set);  // "f32, f64"
 
 constexpr DTypeSet kFloatTypes = set_of(DType::kF32, DType::kF64, DType::kF16, DType::kBF16);
+// They have no arithmetic of their own.
+constexpr DTypeSet kFloat8Types = set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ);
 constexpr DTypeSet kSignedTypes = set_of(DType::kI8, DType::kI16, DType::kI32, DType::kI64) | kFloatTypes;
 constexpr DTypeSet kNumberTypes = set_of(DType::kU8, DType::kU16, DType::kU32, DType::kU64) | kSignedTypes;
 constexpr DTypeSet kComplexTypes = set_of(DType::kC64, DType::kC128);

@@ -127,6 +127,20 @@ Status check_schedule(const Graph& graph, const OptimizerOptions& options, Value
   return {};
 }
 
+// Weights of f16 and bf16 that a file holds are constants, whatever was to be trainable.
+Status nothing_to_train(const Graph& graph, ValueId loss) {
+  for (NodeId id : ordered_nodes(graph, {loss}, {}, false)) {
+    const Node& node = graph.node(id);
+    if (!node.is("Constant")) continue;
+    const Value& weight = graph.value(node.first_output);
+    const bool is_half = weight.type.dtype == DType::kF16 || weight.type.dtype == DType::kBF16;
+    if (!is_half || weight.type.dims.empty()) continue;
+    return invalid("the loss depends on no trainable variable, but on the constant '", weight.name, "', which is ",
+                   weight.type.text(), ": weights of that type are not trained; export the model in f32");
+  }
+  return invalid("the loss depends on no trainable variable");
+}
+
 }  // namespace
 
 const char* optimizer_kinds() { return "Sgd, Momentum, Adam, AdamW"; }
@@ -186,7 +200,7 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
       return invalid("the loss does not depend on the variable '", chosen[i].name, "'");
     }
   }
-  if (trained.empty()) return invalid("the loss depends on no trainable variable");
+  if (trained.empty()) return nothing_to_train(graph, loss);
   if (options.clip_norm > 0) clip(scope, gradients, options.clip_norm);
 
   WEFT_TRY(ValueId step_id, step_variable(graph, options.name));

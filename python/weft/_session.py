@@ -354,7 +354,7 @@ class Session(Handle):
                 None. The batches of a function cannot be shuffled.
             seed: Of the shuffling.
             drop_last: Whether a short last batch is left out.
-            first_epoch: Where a resumed training goes on.
+            first_epoch: Where a resumed training goes on; below `epochs`.
             validation: Rows on which `validation_metrics` are evaluated after every epoch; the same tensors in the same
                 order as `data`.
             validation_metrics: Their names in the history begin with "val_". Without any: `metrics`.

@@ -40,6 +40,7 @@ const Own kOwn[] = {
     {"ai.onnx.ml.CategoryMapper", set_of(DType::kString), "strings become integers, and integers strings"},
     {"CenterCropPad", set_of(DType::kString), "padding is the empty string"},
     {"GridSample", kNarrowIntegers, "what is not a number is another integer in each type"},
+    {"GridSample", set_of(DType::kString), "what lies beyond the ends is the empty string"},
     {"weft.PlaceByKey", set_of(DType::kString), "what is left out is the empty string"},
     {"ai.onnx.ml.LabelEncoder", set_of(DType::kString), "each type has a default of its own"},
     {"QuantizeLinear", kAllTypes, "the type of the scale says what is divided in, and its results have a range"},

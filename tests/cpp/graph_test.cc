@@ -396,11 +396,13 @@ TEST_F(Building, HostFunctionsGiveWhatIsWanted) {
   auto held = std::make_shared<int>(0);
   weft::Graph graph;
   Value x = graph.input("x", DType::f32, "2");
-  Value y = graph.host_call("cpp/wrong", {x}, {{DType::f32, "2"}})[0];
+  Value y = graph.host_call("cpp/wrong", {x}, {{DType::f32, "2"}}, "", "caller")[0];
   weft::Session session(graph);
   auto run = [&] { session.run({{x, Tensor::zeros(DType::f32, {2})}}, {y}); };
   weft::set_host_function("cpp/wrong", [held](const std::vector<Tensor>&) { return std::vector<Tensor>(); });
   EXPECT_EQ(error_of(run).code(), WEFT_INVALID_ARGUMENT);
+  EXPECT_EQ(error_of(run).node(), "caller");
+  EXPECT_NE(error_of(run).origin().find("graph_test.cc"), std::string::npos);
   weft::set_host_function("cpp/wrong", [](const std::vector<Tensor>& in) {
     return std::vector{in[0].reshape({1, 2})};
   });
@@ -408,6 +410,7 @@ TEST_F(Building, HostFunctionsGiveWhatIsWanted) {
   EXPECT_EQ(error_of(run).code(), WEFT_INVALID_ARGUMENT);
   weft::set_host_function("cpp/wrong", [](const std::vector<Tensor>&) { return std::vector{Tensor()}; });
   EXPECT_EQ(error_of(run).code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(error_of(run).node(), "caller");
   weft::set_host_function("cpp/wrong", [](const std::vector<Tensor>&) -> std::vector<Tensor> { throw 7; });
   EXPECT_THROW(run(), int);
   Tensor kept;

@@ -2,30 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
+from listed import Entry
 
-from case import Case
-from judges import REFERENCE
-from listed import ANY, Entry, always
-
-
-def nothing(case: Case) -> bool:
-    """Whether the first input has no elements."""
-    return bool(np.size(case.inputs[0].value) == 0)  # type: ignore[union-attr]
-
-
-FAULTS: list[Entry] = [
-    Entry("Dropout", ANY, always, "'T' and 'T1' have floats of 8 bits", "Weft refuses"),
-    Entry("GridSample", ANY, always, "'T1' has 64-bit integers, complex numbers and strings", "Weft refuses"),
-    Entry("Resize", ANY, always, "'T1' has complex numbers, which can be weighted too", "Weft refuses"),
-    Entry("Unique", ANY, always, "'T' has complex numbers", "Weft refuses"),
-    Entry("Hardmax", ANY, nothing, "of no elements there is a result of no elements", "Weft refuses"),
-    Entry("LRN", ANY, nothing, "of no elements there is a result of no elements", "Weft refuses"),
-    Entry(
-        "ai.onnx.ml.TreeEnsembleClassifier",
-        REFERENCE,
-        lambda case: case.attr("post_transform") == "SOFTMAX_ZERO",
-        "the 'Top class' is not that of the greatest score, but of the greatest before the transform, which leaves 0",
-        "Y[",
-    ),
-]
+FAULTS: list[Entry] = []

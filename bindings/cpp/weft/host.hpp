@@ -24,12 +24,21 @@ inline weft_status* call_host(void* user, const weft_tensor* const* inputs, int3
       }));
     }
     std::vector<Tensor> out = (*static_cast<HostFunction*>(user))(in);
-    if (count32(out) != output_count) {
-      throw Error(WEFT_INVALID_ARGUMENT, "the host function gave " + std::to_string(out.size()) + " tensors; " +
-                                             std::to_string(output_count) + " are expected");
+    // What is wrong with these is no exception of the function's: the run says of which node it is.
+    auto wrong = [](int32_t code, const std::string& message) {
+      return weft_status_new(code, message.c_str(), nullptr, nullptr, nullptr);
+    };
+    if (out.size() != static_cast<size_t>(output_count)) {
+      return wrong(WEFT_INVALID_ARGUMENT, "the host function gave " + std::to_string(out.size()) + " tensors; " +
+                                              std::to_string(output_count) + " are expected");
     }
     for (int32_t i = 0; i < output_count; ++i) {
-      check(weft_tensor_copy(out[static_cast<size_t>(i)].handle(), &out_tensors[i]));
+      const Tensor& given = out[static_cast<size_t>(i)];
+      if (given.empty()) {
+        return wrong(WEFT_FAILED_PRECONDITION,
+                     "tensor " + std::to_string(i) + " that the host function gave is empty; it must have a value");
+      }
+      if (weft_status* status = weft_tensor_copy(given.handle(), &out_tensors[i])) return status;
     }
     return nullptr;
   } catch (...) {

@@ -143,7 +143,7 @@ struct FitOptions {
   std::optional<bool> shuffle = {};
   int64_t seed = 0;         ///< of the order of the rows
   bool drop_last = false;   ///< whether a short last batch is left out
-  int64_t first_epoch = 0;  ///< where a resumed training goes on
+  int64_t first_epoch = 0;  ///< where a resumed training goes on; below `epochs`
   /// What validation_metrics are computed on after every epoch: the same tensors in the same order as the data.
   std::optional<Dataset> validation = {};
   std::vector<Value> validation_metrics = {};  ///< scalars of f32 or f64; none: the metrics of the training

@@ -89,7 +89,7 @@ WEFT_API void weft_batches_free(weft_batches* batches);
  * weft_options_set_poll and weft_options_set_trace. `options` may be NULL. */
 
 /** Trains: every batch is one run of `target`, which must change variables, and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where
- * a resumed training goes on), "shuffle" (1; 0, and not to be 1, for the batches of a function), "seed" (0),
+ * a resumed training goes on, below "epochs"), "shuffle" (1; 0, and not to be 1, for the batches of a function), "seed" (0),
  * "drop_last" (0), and to stop early or keep the best: string "monitor" (a name in the history; "": the first metric, that of the
  * validation if there is one), int "patience" (so many epochs in a row without progress end the training; 0: nothing
  * does), float "min_delta" (0: the least progress), string "mode" ("min" or "max"), int

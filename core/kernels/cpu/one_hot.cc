@@ -5,6 +5,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/stop_common.h"
 #include "core/kernels/cpu/types_common.h"
 
 namespace weft {
@@ -123,16 +124,27 @@ struct State {};
 using NonZeroElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t,
                               std::complex<float>, std::complex<double>>;
 
+// Calls fn(i) for each of n elements, and looks now and then whether to stop. The error that the run ends with, then.
+template <typename Fn>
+Status for_elements(const Parallel& parallel, int64_t n, Fn&& fn) {
+  constexpr int64_t kAtOnce = 1 << 20;
+  for (int64_t begin = 0; begin < n; begin += kAtOnce) {
+    if (should_stop(parallel)) return parallel.stop->check();
+    for (int64_t i = begin; i < std::min(n, begin + kAtOnce); ++i) fn(i);
+  }
+  return {};
+}
+
 template <typename T>
-Status non_zero_of(const T* data, const Tensor& x, Tensor* y) {
+Status non_zero_of(const T* data, const Tensor& x, TensorArgs& args) {
   auto set = [&](int64_t i) { return data[i] != T{}; };
   int64_t count = 0, rank = x.rank();
-  for (int64_t i = 0; i < x.count(); ++i) count += set(i);
-  WEFT_TRY(*y, Tensor::make(DType::kI64, {rank, count}));
-  int64_t* out = y->as<int64_t>();
+  WEFT_CHECK(for_elements(*args.parallel, x.count(), [&](int64_t i) { count += set(i); }));
+  WEFT_TRY(args.out[0], Tensor::make(DType::kI64, {rank, count}));
+  int64_t* out = args.out[0].as<int64_t>();
   int64_t column = 0;
-  for (int64_t i = 0; i < x.count(); ++i) {
-    if (!set(i)) continue;
+  return for_elements(*args.parallel, x.count(), [&](int64_t i) {
+    if (!set(i)) return;
     int64_t rest = i;
     for (int64_t axis = rank - 1; axis >= 0; --axis) {
       int64_t size = x.shape()[static_cast<size_t>(axis)];
@@ -140,16 +152,15 @@ Status non_zero_of(const T* data, const Tensor& x, Tensor* y) {
       rest /= size;
     }
     ++column;
-  }
-  return {};
+  });
 }
 
 Status non_zero(const State&, TensorArgs& args) {
   const Tensor& x = args.in[0];
   Status status;
-  if (x.dtype() == DType::kString) return non_zero_of(x.strings().data(), x, &args.out[0]);
-  if (x.dtype() == DType::kBool) return non_zero_of(x.as<uint8_t>(), x, &args.out[0]);
-  with_type(NonZeroElements{}, x.dtype(), [&]<typename T>() { status = non_zero_of(x.as<T>(), x, &args.out[0]); });
+  if (x.dtype() == DType::kString) return non_zero_of(x.strings().data(), x, args);
+  if (x.dtype() == DType::kBool) return non_zero_of(x.as<uint8_t>(), x, args);
+  with_type(NonZeroElements{}, x.dtype(), [&]<typename T>() { status = non_zero_of(x.as<T>(), x, args); });
   return status;
 }
 

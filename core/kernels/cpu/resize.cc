@@ -29,9 +29,10 @@ struct State {
   bool gradient, to_sizes;
   int at_roi, at_scales, at_sizes;  // the inputs
   DType roi = DType::kNone;
-  bool constant = true;           // what these inputs say; else it is looked at in each run
-  Shape result;                   // of the output
-  int64_t in_count, out_count;    // elements
+  bool constant = true;  // what these inputs say; else it is looked at in each run
+  Shape result;          // of the output
+  // Elements, or of complex ones the parts, which are weighted like elements of one axis more.
+  int64_t in_count, out_count;
   std::vector<int64_t> places;    // which axes are resized
   std::vector<ResizedAxis> axes;  // of them, what is known
   std::vector<Pass> passes;
@@ -267,20 +268,21 @@ void convert_each(const Parallel& parallel, int64_t count, const From* x, To* y,
 
 template <typename T>
 void resize(const State& s, const RunArgs& args) {
-  using W = Working<T>;
-  const T* x = args.input<T>(0);
-  T* y = args.output<T>(0);
-  if (s.in_count == 0) std::fill_n(y, s.out_count, T(0));
+  using P = Real<T>;
+  using W = Working<P>;
+  const P* x = args.input<P>(0);
+  P* y = args.output<P>(0);
+  if (s.in_count == 0) std::fill_n(y, s.out_count, P(0));
   if (s.in_count == 0 || s.out_count == 0) return;
   const W* from;
   W* to;
-  if constexpr (std::is_same_v<T, W>) {
+  if constexpr (std::is_same_v<P, W>) {
     from = x;
     to = y;
   } else {
     std::byte* scratch = static_cast<std::byte*>(args.scratch);
     W* loaded = reinterpret_cast<W*>(scratch + s.loaded_at);
-    convert_each(*args.parallel, s.in_count, x, loaded, [](T value) { return static_cast<W>(value); });
+    convert_each(*args.parallel, s.in_count, x, loaded, [](P value) { return static_cast<W>(value); });
     from = loaded;
     to = reinterpret_cast<W*>(scratch + s.result_at);
   }
@@ -288,9 +290,9 @@ void resize(const State& s, const RunArgs& args) {
     sum_rows(p, rows, *args.parallel, in, out);
   };
   run_passes<W>(s, args, from, to, pass, [&](void* tables) {
-    if constexpr (!std::is_same_v<T, W>)
-      convert_each(*args.parallel, s.out_count, to, y, [](W value) { return rounded<T>(value); });
-    fill_outside<W>(s, tables, y);
+    if constexpr (!std::is_same_v<P, W>)
+      convert_each(*args.parallel, s.out_count, to, y, [](W value) { return rounded<P>(value); });
+    fill_outside<W>(s, tables, args.output<T>(0));
   });
 }
 
@@ -401,11 +403,12 @@ void finish(State* s, int64_t element, bool converts, PreparedKernel* prepared) 
 }
 
 Status use_sums(DType dtype, State s, PreparedKernel* prepared) {
-  with_type(NumberElements{}, dtype, [&]<typename T>() {
-    using W = Working<T>;
-    finish<W>(&s, sizeof(W), !std::is_same_v<T, W>, prepared);
+  auto use = [&]<typename T>() {
+    using W = Working<Real<T>>;
+    finish<W>(&s, sizeof(W), !std::is_same_v<Real<T>, W>, prepared);
     prepared->use<&resize<T>>(std::move(s));
-  });
+  };
+  if (!with_type(NumberElements{}, dtype, use)) with_type(ComplexElements{}, dtype, use);
   return {};
 }
 
@@ -433,8 +436,12 @@ Result<State> make_state(const KernelContext& c) {
   s.at_sizes = at_x + 3;
   s.to_sizes = c.has_input(s.at_sizes) && c.count(s.at_sizes) > 0;
   s.result = c.output_shape(0);
-  s.in_count = c.count(0);
-  s.out_count = c.output_count_of(0);
+  const bool sums = gradient || s.resizing.mode != Resizing::Mode::kNearest;
+  const int64_t parts = sums && is_complex(c.dtype(0)) ? 2 : 1;
+  Shape shape = c.shape(0);
+  if (parts > 1) shape.push_back(parts);
+  s.in_count = c.count(0) * parts;
+  s.out_count = c.output_count_of(0) * parts;
   if (s.in_count == 0 || s.out_count == 0 || s.places.empty()) return s;
   for (int64_t place : s.places) {
     ResizedAxis axis;
@@ -458,7 +465,7 @@ Result<State> make_state(const KernelContext& c) {
     WEFT_CHECK(resolve(s, in.data(), resolved));
     s.axes = std::move(resolved);
   }
-  plan_passes(&s, c.shape(0));
+  plan_passes(&s, std::move(shape));
   return s;
 }
 
@@ -476,12 +483,14 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
-bool takes_elements(const KernelContext& c) {
-  if (c.attrs().s("mode") == "nearest") return c.dtype(0) == DType::kString || movable(c.dtype(0));
-  return in_list(NumberElements{}, c.dtype(0));
+bool takes_sums(const KernelContext& c) {
+  return in_list(NumberElements{}, c.dtype(0)) || in_list(ComplexElements{}, c.dtype(0));
 }
 
-bool takes_gradient(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
+bool takes_elements(const KernelContext& c) {
+  if (c.attrs().s("mode") == "nearest") return c.dtype(0) == DType::kString || movable(c.dtype(0));
+  return takes_sums(c);
+}
 
 Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_TRY(State s, make_state<true>(c));
@@ -492,7 +501,7 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_resize(KernelRegistry& kernels) {
   kernels.add("Resize", {"plain", takes_elements, prepare});
-  kernels.add("weft.ResizeGrad", {"plain", takes_gradient, prepare_gradient});
+  kernels.add("weft.ResizeGrad", {"plain", takes_sums, prepare_gradient});
 }
 
 }  // namespace weft

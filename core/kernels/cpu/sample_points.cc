@@ -11,6 +11,8 @@ namespace {
 constexpr int64_t kTapsAtOnce = 1024;   // indices and weights of a block of points, on the stack
 constexpr int64_t kChannelsAtOnce = 8;  // share the taps of the gradient
 
+using SampledElements = Types<float, double, std::complex<float>, std::complex<double>>;
+
 struct Sampling {
   enum class Mode { kNearest, kLinear, kCubic } mode = Mode::kLinear;
   enum class Outside { kZeros, kBorder, kReflection } outside = Outside::kZeros;
@@ -115,16 +117,18 @@ void find_all_taps(const Sampling& s, const T* places, int64_t n, int64_t* index
   }
 }
 
+// Complex numbers are weighted with real ones.
 template <typename T>
 void sample(const Sampling& s, const RunArgs& args) {
+  using W = Real<T>;
   const int64_t blocks = (s.points + s.block - 1) / s.block;
   const double cost = static_cast<double>(s.block * s.taps * (s.channels + 8));
   parallel_for(*args.parallel, s.images * blocks, 1, cost, [&](int64_t begin, int64_t end) {
     int64_t index[kTapsAtOnce];
-    T weight[kTapsAtOnce];
+    W weight[kTapsAtOnce];
     for (int64_t b = begin; b < end; ++b) {
       const int64_t image = b / blocks, first = b % blocks * s.block, n = std::min(s.block, s.points - first);
-      find_all_taps(s, args.input<T>(1) + (image * s.points + first) * s.axes, n, index, weight);
+      find_all_taps(s, args.input<W>(1) + (image * s.points + first) * s.axes, n, index, weight);
       for (int64_t c = 0; c < s.channels; ++c) {
         const T* x = args.input<T>(0) + (image * s.channels + c) * s.pixels;
         T* y = args.output<T>(0) + (image * s.channels + c) * s.points + first;
@@ -141,11 +145,12 @@ void sample(const Sampling& s, const RunArgs& args) {
 
 template <typename T>
 void sample_grad(const Sampling& s, const RunArgs& args) {
+  using W = Real<T>;
   const int64_t groups = (s.channels + kChannelsAtOnce - 1) / kChannelsAtOnce;
   const double cost = static_cast<double>(s.points * s.taps * (std::min(s.channels, kChannelsAtOnce) + 8) + s.pixels);
   parallel_for(*args.parallel, s.images * groups, 1, cost, [&](int64_t begin, int64_t end) {
     int64_t index[kTapsAtOnce];
-    T weight[kTapsAtOnce];
+    W weight[kTapsAtOnce];
     for (int64_t g = begin; g < end; ++g) {
       const int64_t image = g / groups, first = g % groups * kChannelsAtOnce;
       const int64_t last = std::min(s.channels, first + kChannelsAtOnce);
@@ -153,13 +158,14 @@ void sample_grad(const Sampling& s, const RunArgs& args) {
       std::fill(dx + first * s.pixels, dx + last * s.pixels, T(0));
       for (int64_t at = 0; at < s.points; at += s.block) {
         const int64_t n = std::min(s.block, s.points - at);
-        find_all_taps(s, args.input<T>(2) + (image * s.points + at) * s.axes, n, index, weight);
+        find_all_taps(s, args.input<W>(2) + (image * s.points + at) * s.axes, n, index, weight);
         for (int64_t c = first; c < last; ++c) {
           const T* dy = args.input<T>(0) + (image * s.channels + c) * s.points + at;
           for (int64_t k = 0; k < s.taps; ++k) {
             for (int64_t i = 0; i < n; ++i) {
               // A weight that is not a number makes nothing of a gradient of 0.
-              if (index[k * n + i] >= 0 && dy[i] != 0) dx[c * s.pixels + index[k * n + i]] += weight[k * n + i] * dy[i];
+              const int64_t pixel = index[k * n + i];
+              if (pixel >= 0 && dy[i] != T(0)) dx[c * s.pixels + pixel] += weight[k * n + i] * dy[i];
             }
           }
         }
@@ -201,30 +207,28 @@ Sampling make_sampling(const KernelContext& c, int at_x, int at_places) {
 Status prepare_sample(const KernelContext& c, PreparedKernel* prepared) {
   const Sampling s = make_sampling(c, 0, 1);
   prepared->cost_ns = static_cast<double>(s.images * s.points * s.taps * (s.channels + 8));
-  if (c.dtype(0) == DType::kF32)
-    prepared->use<&sample<float>>(s);
-  else
-    prepared->use<&sample<double>>(s);
+  with_type(SampledElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&sample<T>>(s); });
   return {};
 }
 
 Status prepare_sample_grad(const KernelContext& c, PreparedKernel* prepared) {
   const Sampling s = make_sampling(c, 1, 2);
   prepared->cost_ns = static_cast<double>(s.images * (s.points * s.taps * (s.channels + 8) + s.channels * s.pixels));
-  if (c.dtype(0) == DType::kF32)
-    prepared->use<&sample_grad<float>>(s);
-  else
-    prepared->use<&sample_grad<double>>(s);
+  with_type(SampledElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&sample_grad<T>>(s); });
   return {};
 }
 
-bool takes_samples(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+// `places` is the input that has them.
+template <int places>
+bool takes_samples(const KernelContext& c) {
+  return in_list(SampledElements{}, c.dtype(0)) && c.dtype(places) == part_dtype(c.dtype(0));
+}
 
 }  // namespace
 
 void add_cpu_sample_points(KernelRegistry& kernels) {
-  kernels.add("weft.SamplePoints", {"plain", takes_samples, prepare_sample});
-  kernels.add("weft.SamplePointsGrad", {"plain", takes_samples, prepare_sample_grad});
+  kernels.add("weft.SamplePoints", {"plain", takes_samples<1>, prepare_sample});
+  kernels.add("weft.SamplePointsGrad", {"plain", takes_samples<2>, prepare_sample_grad});
 }
 
 }  // namespace weft

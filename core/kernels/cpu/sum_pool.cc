@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/pool_common.h"
+#include "core/kernels/cpu/stop_common.h"
 #include "core/op/window.h"
 #include "core/tensor/tensor.h"
 
@@ -64,31 +65,41 @@ void for_places(const PoolAxis& a, Fn&& fn) {
   }
 }
 
+// Calls fn(window, output) for each window that does not move by one.
+template <typename Fn>
+void for_windows(const PoolAxis& a, StopCheck& stop, Fn&& fn) {
+  for (int64_t o = 0; o < a.out; ++o) {
+    const WindowSpan span = a.span(o);
+    if (stop.after(span.count + 1)) return;
+    fn(span, o);
+  }
+}
+
 template <typename T>
-void add_row(const PoolAxis& a, const T* x, T* y) {
+void add_row(const PoolAxis& a, StopCheck& stop, const T* x, T* y) {
   if (a.stride == 1) {
     for_places(a, [&](int64_t begin, int64_t end, int64_t from) {
+      if (stop.after(end - begin)) return;
       for (int64_t i = 0; i < end - begin; ++i) y[begin + i] += x[from + i];
     });
     return;
   }
-  for (int64_t o = 0; o < a.out; ++o) {
-    const WindowSpan span = a.span(o);
+  for_windows(a, stop, [&](const WindowSpan& span, int64_t o) {
     for (int64_t k = 0; k < span.count; ++k) y[o] += x[span.first + k * a.dilation];
-  }
+  });
 }
 template <typename T>
-void add_row_back(const PoolAxis& a, const T* dy, T* dx) {
+void add_row_back(const PoolAxis& a, StopCheck& stop, const T* dy, T* dx) {
   if (a.stride == 1) {
     for_places(a, [&](int64_t begin, int64_t end, int64_t from) {
+      if (stop.after(end - begin)) return;
       for (int64_t i = 0; i < end - begin; ++i) dx[from + i] += dy[begin + i];
     });
     return;
   }
-  for (int64_t o = 0; o < a.out; ++o) {
-    const WindowSpan span = a.span(o);
+  for_windows(a, stop, [&](const WindowSpan& span, int64_t o) {
     for (int64_t k = 0; k < span.count; ++k) dx[span.first + k * a.dilation] += dy[o];
-  }
+  });
 }
 
 template <typename T>
@@ -97,11 +108,12 @@ void sum_pool(const SumPool& p, const RunArgs& args) {
   T* y = args.output<T>(0);
   const int64_t block = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, p.row.out));
   parallel_for(*args.parallel, p.planes * p.out_rows, block, p.row_ns(), [&](int64_t begin, int64_t end) {
+    StopCheck stop(*args.parallel);
     for (int64_t r = begin; r < end; ++r) {
       T* to = y + r * p.row.out;
       const T* plane = x + r / p.out_rows * p.in_rows * p.row.in;
       std::fill_n(to, p.row.out, T(0));
-      for_rows(p, r % p.out_rows, [&](int64_t row) { add_row(p.row, plane + row * p.row.in, to); });
+      for_rows(p, r % p.out_rows, [&](int64_t row) { add_row(p.row, stop, plane + row * p.row.in, to); });
     }
   });
 }
@@ -112,12 +124,13 @@ void sum_pool_grad(const SumPool& p, const RunArgs& args) {
   T* dx = args.output<T>(0);
   const double cost = p.row_ns() * static_cast<double>(p.out_rows);
   parallel_for(*args.parallel, p.planes, 1, cost, [&](int64_t begin, int64_t end) {
+    StopCheck stop(*args.parallel);
     for (int64_t plane = begin; plane < end; ++plane) {
       T* to = dx + plane * p.in_rows * p.row.in;
       std::fill_n(to, p.in_rows * p.row.in, T(0));
       for (int64_t r = 0; r < p.out_rows; ++r) {
         const T* from = dy + (plane * p.out_rows + r) * p.row.out;
-        for_rows(p, r, [&](int64_t row) { add_row_back(p.row, from, to + row * p.row.in); });
+        for_rows(p, r, [&](int64_t row) { add_row_back(p.row, stop, from, to + row * p.row.in); });
       }
     }
   });

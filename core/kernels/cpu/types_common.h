@@ -2,6 +2,7 @@
 // template argument.
 #pragma once
 
+#include <complex>
 #include <cstdint>
 #include <type_traits>
 
@@ -29,6 +30,18 @@ inline constexpr bool kIsHalf = std::is_same_v<T, F16> || std::is_same_v<T, BF16
 template <typename T>
 using Wide = std::conditional_t<kIsHalf<T>, float, T>;
 
+// The numbers that a complex one is made of; every other type itself.
+template <typename T>
+struct RealOf {
+  using type = T;
+};
+template <typename T>
+struct RealOf<std::complex<T>> {
+  using type = T;
+};
+template <typename T>
+using Real = typename RealOf<T>::type;
+
 template <typename T>
 constexpr DType element_dtype() {
   if constexpr (std::is_same_v<T, F16>)
@@ -43,6 +56,7 @@ template <typename... Ts>
 struct Types {};
 // Halves are computed as f32, between casts that rewriting puts there: few kernels have loops for them.
 using FloatElements = Types<float, double>;
+using ComplexElements = Types<std::complex<float>, std::complex<double>>;
 using IntElements = Types<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
 using NumberElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
 

@@ -1,12 +1,17 @@
 // Kernel of Unique.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/lines_common.h"
 
 namespace weft {
 namespace {
+
+// Places sorted in one go: a run is stopped between them, and other threads take their part.
+constexpr int64_t kRun = 1 << 15;
 
 struct UniqueState {
   Lines lines;  // slices are compared along outer, then inner
@@ -14,11 +19,17 @@ struct UniqueState {
   int64_t axis;
 };
 
-// -1, 0 or 1; NaN is equal to NaN and comes last.
+// -1, 0 or 1; NaN is equal to NaN and comes last. Of complex numbers the real parts are compared first, and one is NaN if a
+// part is.
 template <typename T>
 int compare_elements(const T& a, const T& b) {
   if constexpr (std::is_same_v<T, std::string> || std::is_integral_v<T>) {
     return a < b ? -1 : b < a ? 1 : 0;
+  } else if constexpr (!std::is_same_v<T, Real<T>>) {
+    const bool no_a = std::isnan(a.real()) || std::isnan(a.imag()), no_b = std::isnan(b.real()) || std::isnan(b.imag());
+    if (no_a || no_b) return static_cast<int>(no_a) - static_cast<int>(no_b);
+    const int by_real = compare_elements(a.real(), b.real());
+    return by_real != 0 ? by_real : compare_elements(a.imag(), b.imag());
   } else {
     const Wide<T> x = a, y = b;
     if (x < y) return -1;
@@ -36,6 +47,28 @@ int compare_slices(const Lines& l, const T* x, int64_t a, int64_t b) {
     }
   }
   return 0;
+}
+
+// Sorts n places, in runs that are merged two by two, with room for as many in `other`; `order` is one of the two in the
+// end. False if the run was stopped, and they are in no order.
+template <typename Less>
+bool sort_places(const Parallel& parallel, int64_t n, int64_t*& order, int64_t* other, const Less& less) {
+  const auto stopped = [&parallel] { return parallel.stop != nullptr && parallel.stop->stopped(); };
+  const double sort_ns = 300.0 * static_cast<double>(kRun), merge_ns = 20;
+  parallel_for(parallel, divide_up(n, kRun), 1, sort_ns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) std::sort(order + i * kRun, order + std::min(n, (i + 1) * kRun), less);
+  });
+  for (int64_t width = kRun; width < n && !stopped(); width *= 2) {
+    const double pair_ns = merge_ns * static_cast<double>(2 * width);
+    parallel_for(parallel, divide_up(n, 2 * width), 1, pair_ns, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t from = i * 2 * width, middle = std::min(from + width, n), last = std::min(middle + width, n);
+        std::merge(order + from, order + middle, order + middle, order + last, other + from, less);
+      }
+    });
+    std::swap(order, other);
+  }
+  return !stopped();
 }
 
 Result<Tensor> whole_numbers(int64_t count) { return Tensor::make(DType::kI64, {count}); }
@@ -66,14 +99,16 @@ Status copy_slices(const UniqueState& s, const Tensor& x, const T* from, const i
 template <typename T>
 Status unique_of(const UniqueState& s, const T* x, TensorArgs& args) {
   const int64_t n = s.lines.size;
-  WEFT_TRY(Tensor order_tensor, whole_numbers(n));
-  int64_t* order = order_tensor.as<int64_t>();
-  for (int64_t i = 0; i < n; ++i) order[i] = i;
+  WEFT_TRY(Tensor places, whole_numbers(n));
+  WEFT_TRY(Tensor room, whole_numbers(n > kRun ? n : 0));
+  std::iota(places.as<int64_t>(), places.as<int64_t>() + n, int64_t{0});
   // Among equal ones the first comes first, so no two are the same and the order is one.
-  std::sort(order, order + n, [&](int64_t a, int64_t b) {
+  const auto less = [&](int64_t a, int64_t b) {
     const int by_value = compare_slices(s.lines, x, a, b);
     return by_value != 0 ? by_value < 0 : a < b;
-  });
+  };
+  int64_t* order = places.as<int64_t>();
+  if (!sort_places(*args.parallel, n, order, room.as<int64_t>(), less)) return args.parallel->stop->check();
   WEFT_TRY(Tensor groups_tensor, whole_numbers(n));  // of each element
   int64_t* groups = groups_tensor.as<int64_t>();
   int64_t count = 0;
@@ -112,8 +147,14 @@ Status unique(const UniqueState& s, TensorArgs& args) {
   Status status;
   if (x.dtype() == DType::kString) return unique_of(s, x.strings().data(), args);
   if (x.dtype() == DType::kBool) return unique_of(s, x.as<uint8_t>(), args);
-  with_type(NumberElements{}, x.dtype(), [&]<typename T>() { status = unique_of(s, x.as<T>(), args); });
+  auto find = [&]<typename T>() { status = unique_of(s, x.as<T>(), args); };
+  if (!with_type(NumberElements{}, x.dtype(), find)) with_type(ComplexElements{}, x.dtype(), find);
   return status;
+}
+
+bool takes_unique(const KernelContext& c) {
+  const DType dtype = c.dtype(0);
+  return dtype == DType::kString || dtype == DType::kBool || has_elements(c) || in_list(ComplexElements{}, dtype);
 }
 
 Status prepare_unique(const KernelContext& c, PreparedKernel* prepared) {
@@ -129,12 +170,6 @@ Status prepare_unique(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_unique(KernelRegistry& kernels) {
-  kernels.add("Unique", {"plain",
-                         [](const KernelContext& c) {
-                           return c.dtype(0) == DType::kString || c.dtype(0) == DType::kBool || has_elements(c);
-                         },
-                         prepare_unique});
-}
+void add_cpu_unique(KernelRegistry& kernels) { kernels.add("Unique", {"plain", takes_unique, prepare_unique}); }
 
 }  // namespace weft

@@ -102,6 +102,31 @@ TEST(OnnxDomains, AreNamedInFilesThatUseThem) {
   EXPECT_EQ(amount_of(load_onnx_bytes(registry(), without, "", {})), double{0.1f});
 }
 
+// As skl2onnx writes GaussianProcessClassifier; expected values from numpy.linalg.solve.
+TEST(OnnxDomains, SolveOfSkl2onnxIsThatOfScipy) {
+  const Tensor a = *Tensor::vector<float>({2, 0, 1, 4}).reshaped({2, 2}),
+               y = *Tensor::vector<float>({2, 6}).reshaped({2, 1});
+  const auto solved = [&](bool transposed) {
+    const Message node =
+        node_proto("Solve", {"x", "w"}, {"y"}, {int_attribute("lower", 0), int_attribute("transposed", transposed)},
+                   "com.microsoft");
+    const Message model = Message().number(1, 8).part(8, Message().text(1, "").number(2, 18));
+    const GraphParts parts{{node},
+                           {},
+                           {value_proto("x", kFloat, {2, 2}), value_proto("w", kFloat, {2, -1})},
+                           {value_proto("y", kFloat, {2, -1})}};
+    const Bytes bytes =
+        Message(model).part(8, Message().text(1, "com.microsoft").number(2, 1)).part(7, graph_proto(parts)).str();
+    auto graph = load_onnx_bytes(builtin_ops(), bytes, "", {});
+    EXPECT_TRUE(graph.ok()) << graph.status().text();
+    auto out = run_graph(*graph, {a, y});
+    EXPECT_TRUE(out.ok()) << out.status().text();
+    return floats_of((*out)[0]);
+  };
+  EXPECT_EQ(solved(false), (std::vector<float>{1, 1.25f}));  // [2 0; 1 4] X = [2; 6]
+  EXPECT_EQ(solved(true), (std::vector<float>{0.25f, 1.5f}));
+}
+
 TEST(OnnxDomains, OfGraphsHaveAVersionThatIsThere) {
   EXPECT_TRUE(Graph::make(registry(), 5, kMlDomain).ok());
   expect_error(Graph::make(registry(), 6, kMlDomain).status(), Code::kInvalidArgument,

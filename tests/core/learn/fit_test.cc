@@ -451,6 +451,8 @@ TEST(Fit, RefusesOptionsThatMakeNoSense) {
             "options 'epochs' and 'first_epoch' are -1 and 0 but must not be negative");
   EXPECT_EQ(refused([](FitOptions& o) { o.first_epoch = -3; }),
             "options 'epochs' and 'first_epoch' are 1 and -3 but must not be negative");
+  EXPECT_EQ(refused([](FitOptions& o) { o.epochs = o.first_epoch = 2; }),
+            "option 'first_epoch' is 2 but must be below 'epochs', which is 2 and counts the epochs before it too");
   EXPECT_EQ(refused([](FitOptions& o) { o.patience = -1; }), "option 'patience' is -1 but must not be negative");
   EXPECT_EQ(refused([](FitOptions& o) { o.min_delta = -0.5; }), "option 'min_delta' is -0.5 but must be at least 0");
   EXPECT_EQ(refused([](FitOptions& o) { o.min_delta = std::nan(""); }),

@@ -53,6 +53,14 @@ TEST(Resize, SizesOfSymbols) {
   EXPECT_EQ(shape.substr(0, 8), "[n, 3, ?") << shape;
 }
 
+TEST(Upsample, ScalesThatAreKnownAreAtLeastOne) {
+  ResizeGraph b;
+  const std::vector<ValueId> inputs{b.x().id(), b.floats({1, 1, 2, 0.5f}).id()};
+  const Status status = b.graph->add("", "Upsample", inputs, {}, {}).status();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_NE(status.text().find("a scale is 0.5 but must be at least 1"), std::string::npos) << status.text();
+}
+
 TEST(Resize, UnknownScalesLeaveTheAxesOpen) {
   ResizeGraph b;
   const std::string shape =

@@ -214,5 +214,36 @@ TEST(DataShapes, PreparedCallsFollowTheValues) {
   }
 }
 
+// Shapes and sizes that only a run tells, and that do not fit each other.
+TEST(DataShapes, BodiesCheckWhatIsFed) {
+  Shapes m;
+  Expr image = m.input("image", DType::kF64, {Dim(1), Dim::symbol("channels"), Dim(2)});
+  Expr scale = m.input("scale", DType::kF64, {Dim::symbol("scales")}),
+       bias = m.input("bias", DType::kF64, {Dim::symbol("biases")});
+  Expr normal = make(m.scope, "InstanceNormalization", {image, scale, bias});
+  const Tensor one = *numbers({1, 3}).reshaped({1, 1, 2}), two = *numbers({1, 3, 5, 2}).reshaped({1, 2, 2});
+  const auto status = [&m](const std::vector<Expr>& feeds, const std::vector<Tensor>& given, Expr y) {
+    return m.run(feeds, given, {y}).status();
+  };
+  EXPECT_TRUE(status({image, scale, bias}, {two, numbers({1, 2}), numbers({0, 1})}, normal).ok());
+  expect_error(status({image, scale, bias}, {one, numbers({1, 2, 3}), numbers({0, 1, 2})}, normal),
+               Code::kInvalidArgument, "input 1 must have one number for each channel, 1 of them, but is f64[3]");
+  Expr grouped = make(m.scope, "GroupNormalization", {image, scale, bias}, {{"num_groups", int64_t{1}}});
+  expect_error(status({image, scale, bias}, {two, numbers({1, 2}), numbers({0})}, grouped), Code::kInvalidArgument,
+               "input 2 must have one number for each channel, 2 of them, but is f64[1]");
+
+  Expr theta = m.input("theta", DType::kF64, {Dim::symbol("n"), Dim(2), Dim(3)}), size = m.fed("size", 4);
+  Expr grid = make(m.scope, "AffineGrid", {theta, size});
+  const Tensor maps = *numbers({1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 2, 0}).reshaped({2, 2, 3});
+  m.expect({theta, size}, {maps, ints({2, 1, 1, 1})}, grid, {2, 1, 1, 2}, {0, 0, 0, 0});
+  expect_error(status({theta, size}, {maps, ints({3, 1, 1, 1})}, grid), Code::kInvalidArgument,
+               "'size' is for 3 images but 'theta' is f64[2, 2, 3]");
+
+  Expr any(m.scope, *m.graph->add_input("any", ValueType::unranked(DType::kF64)));
+  Expr eye = make(m.scope, "EyeLike", {any});
+  m.expect({any}, {*two.reshaped({2, 2})}, eye, {2, 2}, {1, 0, 0, 1});
+  expect_error(status({any}, {two}, eye), Code::kInvalidArgument, "must have two dimensions but is f64[1, 2, 2]");
+}
+
 }  // namespace
 }  // namespace weft

@@ -200,6 +200,39 @@ TEST(Device, WhatItIsGivenToReadStays) {
   EXPECT_DOUBLE_EQ(out[1].as<double>()[0], std::exp(4.0));
 }
 
+// Of operators that it lacks and that come apart.
+TEST(Device, BodiesCheckWhatKernelsCheck) {
+  const auto has = [](const std::string& op) { return op != "RNN" && op != "STFT"; };
+  ASSERT_TRUE(add_devices({make_test_device("test:no_layers", true, has)}).ok());
+  TestModel m;
+  SessionOptions options;
+  options.device = "test:no_layers";
+  m.session = *Session::make(m.graph, options);
+  const Expr x = m.input("x", DType::kF64, {3, 2, 1}), lens = m.input("lens", DType::kI32, {2});
+  const Expr w = constant(m.scope, *numbers({0.5}).reshaped({1, 1, 1}));
+  const Expr y = make(m.scope, "RNN", {x, w, w, Expr(), lens});
+  const Tensor steps = *numbers({1, 2, 3, 4, 5, 6}).reshaped({3, 2, 1});
+  const auto layer = [&](int32_t first, int32_t second) {
+    return m.run({x, lens}, {steps, Tensor::vector<int32_t>({first, second})}, {y}).status();
+  };
+  EXPECT_TRUE(layer(3, 0).ok()) << layer(3, 0).text();
+  expect_error(layer(3, 4), Code::kOutOfRange, "input 'sequence_lens' has 4 at 1 but there are 3 steps");
+  expect_error(layer(-1, 3), Code::kOutOfRange, "input 'sequence_lens' has -1 at 0 but there are 3 steps");
+
+  const Expr signal = m.input("signal", DType::kF64, {1, 6, 1}), step = m.input("step", DType::kI64, {});
+  const Expr length = m.input("length", DType::kI64, {}),
+             frames = make(m.scope, "STFT", {signal, step, Expr(), length});
+  const Tensor sound = *numbers({1, 2, 3, 4, 5, 6}).reshaped({1, 6, 1});
+  const auto cut = [&](int64_t every, int64_t size) {
+    const std::vector<Tensor> given{sound, Tensor::scalar<int64_t>(every), Tensor::scalar<int64_t>(size)};
+    return m.run({signal, step, length}, given, {frames}).status();
+  };
+  EXPECT_TRUE(cut(2, 4).ok()) << cut(2, 4).text();
+  expect_error(cut(1, 0), Code::kInvalidArgument, "input 'frame_length' is 0 but must be positive");
+  expect_error(cut(0, 2), Code::kInvalidArgument, "input 'frame_step' is 0 but must be positive");
+  expect_error(cut(1, 7), Code::kInvalidArgument, "a frame has 7 elements, but the signal is");
+}
+
 TEST(Device, AnErrorThatComesLaterNamesItsNode) {
   for (const std::string& device : test_devices()) {
     TestModel m;

@@ -143,6 +143,10 @@ TEST(TrainStep, WhatItRefuses) {
   EXPECT_TRUE(has(error({"Sgd", 1, {}, 0}, loss.id(), {loss.id()}), "is not a variable of this graph"));
   EXPECT_TRUE(
       has(error({"Sgd", 1, {}, 0}, scalar(t.scope, DType::kF32, 1).id(), {}), "depends on no trainable variable"));
+  const ValueId halves = *t.graph->add_constant(*Tensor::make(DType::kF16, {2}), "halves");
+  Expr of_halves = cast(reduce_sum(Expr(t.scope, halves), {0}, false), DType::kF32);
+  EXPECT_TRUE(has(error({"Sgd", 1, {}, 0}, of_halves.id(), {}),
+                  "no trainable variable, but on the constant 'halves', which is f16[2]: weights of that type"));
 }
 
 // Two optimizers of one graph: torch.optim's keep the steps of each apart, so two first steps of Adam(0.1) move both

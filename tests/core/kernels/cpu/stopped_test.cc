@@ -81,6 +81,36 @@ TEST(Stopped, LossesBlameNoLabel) {
   }
 }
 
+// Sums over windows, in one block: of 10^10 elements, and back.
+TEST(Stopped, LongWindowsAreLeft) {
+  const int64_t kernel = 100'000, size = 200'000;
+  const Attrs window{{"kernel_shape", std::vector<int64_t>{kernel}}, {"strides", std::vector<int64_t>{1}}};
+  const Shape wide{1, 1, size}, pooled{1, 1, size - kernel + 1};
+  const std::vector<float> x(static_cast<size_t>(size), 1.0f);
+  std::vector<float> y(static_cast<size_t>(size));
+  for (bool back : {false, true}) {
+    std::vector<KernelContext::Slot> given{slot_of(DType::kF32, back ? pooled : wide)};
+    if (back) given.push_back(slot_of(DType::kF32, wide));
+    const KernelContext context(window, std::move(given), {slot_of(DType::kF32, back ? wide : pooled)});
+    PreparedKernel kernel_of;
+    const Status prepared =
+        cpu_kernels().prepare(back ? "weft.SumPoolGrad" : "weft.SumPool", context, false, &kernel_of);
+    ASSERT_TRUE(prepared.ok()) << prepared.text();
+    StopCondition stop;
+    const int64_t begin = monotonic_ns();
+    stop.set_deadline_ns(begin + 50'000'000);
+    Parallel parallel;
+    parallel.max_threads = 1;
+    parallel.stop = &stop;
+    const void* in[] = {x.data(), x.data()};
+    void* out[] = {y.data()};
+    Status status;
+    kernel_of.run(kernel_of.state.get(), RunArgs{in, out, nullptr, &parallel, &status});
+    EXPECT_EQ(stop.check().code(), Code::kDeadlineExceeded);
+    EXPECT_LT(monotonic_ns() - begin, 500'000'000) << "some seconds in one go";
+  }
+}
+
 TEST(NoMemory, IsAStatusOnEveryThread) {
   const linalg::State matrices{64, 300, 0, 64, 0};  // of so many rows that it is worth waking others
   const Parallel parallel{};

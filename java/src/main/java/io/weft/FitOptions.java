@@ -26,7 +26,7 @@ public final class FitOptions extends Settings {
   /**
    * Sets where a resumed training goes on.
    *
-   * @param epoch the number of the first epoch; 0 by default
+   * @param epoch the number of the first epoch, below that of epochs; 0 by default
    * @return this
    */
   public FitOptions firstEpoch(long epoch) {

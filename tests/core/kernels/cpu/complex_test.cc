@@ -1,0 +1,142 @@
+// Operators on complex numbers, which case files cannot write.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <complex>
+#include <limits>
+
+#include "core/graph/expr.h"
+#include "core/runtime/builtin.h"
+#include "core/runtime/session.h"
+
+namespace weft {
+namespace {
+
+using Complex64 = std::complex<float>;
+using Complex128 = std::complex<double>;
+
+template <typename T>
+Tensor complex_tensor(Shape shape, const std::vector<T>& numbers) {
+  return *Tensor::from_bytes(dtype_of<T>(), std::move(shape), numbers.data(),
+                             static_cast<int64_t>(numbers.size() * sizeof(T)));
+}
+
+// What a node of this operator gives of inputs that are fed; an empty one is omitted.
+std::vector<Tensor> outputs_of(std::string_view op, const std::vector<Tensor>& inputs, Attrs attrs, int count = 1) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  std::vector<Expr> args;
+  Signature signature;
+  std::vector<Tensor> feeds, out;
+  for (const Tensor& input : inputs) {
+    args.emplace_back();
+    if (input.empty()) continue;
+    const ValueType type = ValueType::tensor(input.dtype(), to_dims(input.shape()));
+    signature.feeds.push_back(*graph->add_input(cat("x", feeds.size()), type));
+    args.back() = Expr(scope, signature.feeds.back());
+    feeds.push_back(input);
+  }
+  for (Expr y : make_all(scope, op, args, std::move(attrs), count)) signature.fetches.push_back(y.id());
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  Status status = (*Session::make(graph, {}))->run(signature, feeds, {}, &out);
+  EXPECT_TRUE(status.ok()) << status.text();
+  return out;
+}
+
+template <typename T>
+void expect_near(const Tensor& found, const Shape& shape, const std::vector<T>& wanted) {
+  ASSERT_EQ(found.dtype(), dtype_of<T>());
+  ASSERT_EQ(found.shape(), shape);
+  const double close = sizeof(T) == 8 ? 1e-5 : 1e-12;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_NEAR(found.as<T>()[i].real(), wanted[i].real(), close) << "element " << i;
+    EXPECT_NEAR(found.as<T>()[i].imag(), wanted[i].imag(), close) << "element " << i;
+  }
+}
+
+// Places 0.5, 1.5 and 4 of three pixels.
+TEST(Complex, GridSampleWeighsBothParts) {
+  const Tensor grid = *Tensor::vector<double>({-1.0 / 3, 1.0 / 3, 2}).reshaped({1, 3, 1});
+  const Tensor single = *Tensor::vector<float>({-1.0f / 3, 1.0f / 3, 2}).reshaped({1, 3, 1});
+  const std::vector<Complex128> x{{10, 1}, {20, 3}, {40, -5}}, y{{15, 2}, {30, -1}, {0, 0}};
+  const std::vector<Complex64> x_single(x.begin(), x.end()), y_single(y.begin(), y.end());
+  const Attrs linear{{"mode", "linear"}};
+  expect_near<Complex128>(outputs_of("GridSample", {complex_tensor<Complex128>({1, 1, 3}, x), grid}, linear)[0],
+                          {1, 1, 3}, y);
+  expect_near<Complex64>(outputs_of("GridSample", {complex_tensor<Complex64>({1, 1, 3}, x_single), single}, linear)[0],
+                         {1, 1, 3}, y_single);
+  const Attrs nearest{{"mode", "nearest"}, {"padding_mode", "border"}, {"align_corners", int64_t{1}}};
+  expect_near<Complex128>(outputs_of("GridSample", {complex_tensor<Complex128>({1, 1, 3}, x), grid}, nearest)[0],
+                          {1, 1, 3}, {x[1], x[1], x[2]});
+}
+
+// Half of the gradient of each sample goes to either pixel beside it.
+TEST(Complex, SamplesHaveAGradientToTheImage) {
+  const Tensor dy = complex_tensor<Complex128>({1, 1, 2}, {{2, 4}, {-6, 1}});
+  const Tensor x = complex_tensor<Complex128>({1, 1, 3}, {{0, 0}, {0, 0}, {0, 0}});
+  const Tensor places = *Tensor::vector<double>({0.5, 1.5}).reshaped({1, 2, 1});
+  expect_near<Complex128>(outputs_of("weft.SamplePointsGrad", {dy, x, places}, {})[0], {1, 1, 3},
+                          {{1, 2}, {-2, 2.5}, {-3, 0.5}});
+}
+
+// Places -0.25, 0.25, 0.75 and 1.25 of two.
+TEST(Complex, ResizeWeighsBothParts) {
+  const std::vector<Complex128> x{{1, 2}, {3, -2}}, y{{1, 2}, {1.5, 1}, {2.5, -1}, {3, -2}};
+  const std::vector<Complex64> x_single(x.begin(), x.end()), y_single(y.begin(), y.end());
+  const Tensor scales = Tensor::vector<float>({2});
+  const Attrs linear{{"mode", "linear"}};
+  expect_near<Complex128>(outputs_of("Resize", {complex_tensor<Complex128>({2}, x), {}, scales}, linear)[0], {4}, y);
+  expect_near<Complex64>(outputs_of("Resize", {complex_tensor<Complex64>({2}, x_single), {}, scales}, linear)[0], {4},
+                         y_single);
+}
+
+TEST(Complex, ResizeOfTheFirstAxis) {
+  const Tensor x = complex_tensor<Complex64>({2, 2}, {{1, 2}, {3, 4}, {5, 6}, {7, 0}});
+  const Attrs corners{{"mode", "linear"}, {"coordinate_transformation_mode", "align_corners"}};
+  expect_near<Complex64>(outputs_of("Resize", {x, {}, {}, Tensor::vector<int64_t>({3, 2})}, corners)[0], {3, 2},
+                         {{1, 2}, {3, 4}, {3, 4}, {5, 2}, {5, 6}, {7, 0}});
+}
+
+TEST(Complex, ResizeFillsUpWithARealNumber) {
+  const Tensor x = complex_tensor<Complex64>({2}, {{1, 2}, {3, -2}});
+  const Attrs crop{
+      {"mode", "linear"}, {"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}};
+  expect_near<Complex64>(
+      outputs_of("Resize", {x, Tensor::vector<float>({0, 2}), {}, Tensor::vector<int64_t>({3})}, crop)[0], {3},
+      {{1, 2}, {3, -2}, {7, 0}});
+}
+
+// The weights of ResizeWeighsBothParts, the other way round.
+TEST(Complex, ResizeHasAGradient) {
+  const Tensor dy = complex_tensor<Complex128>({4}, {{4, 0}, {0, 4}, {8, 0}, {0, 8}});
+  const Tensor x = complex_tensor<Complex128>({2}, {{0, 0}, {0, 0}});
+  const Attrs linear{{"mode", "linear"}};
+  expect_near<Complex128>(outputs_of("weft.ResizeGrad", {dy, x, {}, Tensor::vector<float>({2})}, linear)[0], {2},
+                          {{6, 3}, {6, 9}});
+}
+
+// As numpy.unique of the same, which returns inverse indices and counts too.
+TEST(Complex, UniqueOrdersByRealPartsFirst) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x = complex_tensor<Complex64>({7}, {{2, 1}, {1, 5}, {1, -3}, {0, nan}, {2, 1}, {nan, 0}, {1, 5}});
+  const std::vector<Tensor> y = outputs_of("Unique", {x}, {}, 4);
+  ASSERT_EQ(y.size(), 4u);
+  ASSERT_EQ(y[0].shape(), Shape({4}));
+  const Complex64 wanted[] = {{1, -3}, {1, 5}, {2, 1}};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(y[0].as<Complex64>()[i], wanted[i]) << i;
+  EXPECT_TRUE(std::isnan(y[0].as<Complex64>()[3].imag()));
+  EXPECT_EQ(*y[1].to_ints(), (std::vector<int64_t>{2, 1, 0, 3}));
+  EXPECT_EQ(*y[2].to_ints(), (std::vector<int64_t>{2, 1, 0, 3, 2, 3, 1}));
+  EXPECT_EQ(*y[3].to_ints(), (std::vector<int64_t>{1, 2, 2, 2}));
+}
+
+TEST(Complex, UniqueSlices) {
+  const Tensor x = complex_tensor<Complex128>({3, 2}, {{1, 1}, {0, 2}, {1, 1}, {0, -2}, {1, 1}, {0, 2}});
+  const std::vector<Tensor> y = outputs_of("Unique", {x}, {{"axis", int64_t{0}}}, 2);
+  ASSERT_EQ(y.size(), 2u);
+  expect_near<Complex128>(y[0], {2, 2}, {{1, 1}, {0, -2}, {1, 1}, {0, 2}});
+  EXPECT_EQ(*y[1].to_ints(), (std::vector<int64_t>{1, 0}));
+}
+
+}  // namespace
+}  // namespace weft
