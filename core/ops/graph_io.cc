@@ -1,5 +1,6 @@
 // Where values come from and go to: inputs, variables, assignments, constants; and the identity.
 #include <algorithm>
+#include <limits>
 
 #include "core/graph/downgrade.h"
 
@@ -94,9 +95,7 @@ Status slice_of_all(DowngradeContext& c) {
   c.attrs.erase("end");
   if (start == 0 && to_end) return {};
   ExprScope& s = c.scope();
-  c.inputs = {shape_of(c.inputs[0]), constant_ints(s, {start}), constant_ints(s, {end})};
-  c.op = "Slice";
-  c.replace({make(s, c.op, c.inputs)});
+  c.replace({make(s, "Slice", {shape_of(c.inputs[0]), constant_ints(s, {start}), constant_ints(s, {end})})});
   return s.status();
 }
 
