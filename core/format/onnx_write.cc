@@ -50,7 +50,7 @@ class Writer {
 
  private:
   int ir_version() const { return opset_ != 0 ? ir_version_of(opset_) : kIrVersion; }
-  // Before the third version of the format after the first, what had a value was an input as well.
+  // Before version 4 of the format what had a value was an input as well.
   bool initializers_are_inputs() const { return ir_version() < 4; }
 
   // The one that was asked for, or else the newest released, or that which has the newest operator; of ai.onnx.ml the last
