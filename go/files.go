@@ -20,6 +20,10 @@ type SaveOptions struct {
 	Session  *Session // whose values the variables get; nil: their initial ones
 	Training bool     // keep variables, assignments and every other node, to go on training
 	Weights  string   // name of a safetensors file to write beside the model for the large tensors; "": none
+	// The version of ONNX's operators that the file is of, 7 to 27, for readers that know no later one; 0: the newest
+	// released, or 27 where an operator needs it. What no operators of that version stand for is Unimplemented, with the
+	// node and the version that it needs; with Training it is InvalidArgument.
+	Opset int
 }
 
 // Save writes the graph as an ONNX file. A failure leaves the file as it was. At most one options may be given.
@@ -31,7 +35,7 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 	if err := g.Err(); err != nil {
 		return err
 	}
-	opts := newOptions("save").flag("training", choice.Training).text("weights", choice.Weights)
+	opts := newOptions("save").flag("training", choice.Training).text("weights", choice.Weights).int("opset", int64(choice.Opset))
 	defer opts.free()
 	if opts.err != nil {
 		return opts.err

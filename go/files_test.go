@@ -264,6 +264,29 @@ func TestSizesThatLieAreErrors(t *testing.T) {
 	}
 }
 
+func TestModelsAreOfTheOpsetThatIsAskedFor(t *testing.T) {
+	noLeaks(t)
+	path := filepath.Join(t.TempDir(), "a.onnx")
+	g := newGraph(t)
+	y := ops.Gelu(g.Input("x", weft.F32, 2))
+	save := func(opset int) error {
+		return g.Save(path, weft.SaveOptions{Outputs: []weft.Value{y}, Opset: opset})
+	}
+	if err := save(17); err != nil {
+		t.Fatal(err)
+	}
+	told := string(must[[]byte](t)(weft.Inspect(path)))
+	if !strings.Contains(told, `"ai.onnx": 17`) || !strings.Contains(told, `"Erf": 1`) {
+		t.Error(told)
+	}
+	if err := save(8); !errors.Is(err, weft.Unimplemented) {
+		t.Error(err)
+	}
+	if err := save(6); !errors.Is(err, weft.InvalidArgument) {
+		t.Error(err)
+	}
+}
+
 func TestModelsWhoseWeightsAreElsewhere(t *testing.T) {
 	noLeaks(t)
 	folder := t.TempDir()

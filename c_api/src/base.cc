@@ -112,6 +112,7 @@ constexpr Key kKeys[] = {
     {"load", "map", 'i'},
     {"load", "trainable", 'l'},
     {"load", "partial", 'i'},
+    {"save", "opset", 'i'},
     {"save", "weights", 's'},
     {"save", "training", 'i'},
     {"dataset", "batch_size", 'i'},

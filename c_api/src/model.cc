@@ -47,6 +47,7 @@ weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, in
     OnnxSaveOptions save;
     if (options != nullptr) {
       save.training = options->int_or("training", 0) != 0;
+      save.opset = options->int_or("opset", 0);
       save.weights = options->string_or("weights", "");
     }
     if (session != nullptr && session->session->graph() != graph->graph) {

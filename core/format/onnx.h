@@ -28,6 +28,7 @@ Result<std::string> inspect_onnx_bytes(const OpRegistry& ops, std::string_view b
 
 struct OnnxSaveOptions {
   bool training = false;  // variables, assignments and every other node are kept, in operators of the domain weft
+  int64_t opset = 0;      // of ai.onnx, 7 to 27; 0: the newest released, or a later one that an operator needs
   std::string weights;    // name of a safetensors file beside the model for tensors of 1 KiB and more; "": inline
   // Larger models are refused: protobuf's readers take no more.
   int64_t most_bytes = (int64_t{1} << 31) - (int64_t{1} << 20);
@@ -39,8 +40,9 @@ using VariableValues = std::map<std::string, Tensor, std::less<>>;
 Result<std::vector<std::string>> saved_variables(Graph& graph, const std::vector<ValueId>& outputs, bool training);
 
 // Writes what `outputs` need, in operators of ONNX where they can say it and of the domain weft where not. With
-// `training`, variables that `values` lacks keep the graph of their initial value. A failure leaves the old model, with
-// its weights, as it was.
+// `training`, variables that `values` lacks keep the graph of their initial value; it knows the newest opset alone. For
+// an `opset`, nodes are written in the forms of that time: UNIMPLEMENTED, with the node and the opset that it needs, where
+// there is none. A failure leaves the old model, with its weights, as it was.
 Status save_onnx(Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
                  const std::string& path, const OnnxSaveOptions& options);
 // The same as bytes, weights and all.

@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/text.h"
+#include "core/format/onnx_history.h"
 #include "core/format/onnx_write.h"
 #include "core/graph/walk.h"
 
@@ -19,6 +20,20 @@ Status check_outputs(const Graph& graph, const std::vector<ValueId>& outputs, bo
   if (graph.parent() != nullptr) return invalid("only an outermost graph can be saved");
   if (outputs.empty() && !training) {
     return invalid("there is nothing to save: give outputs, or set the graph's own");
+  }
+  return {};
+}
+
+Status check_opset(const OnnxSaveOptions& options) {
+  const int last = Opsets::last_of(kOnnxDomain);
+  if (options.opset == 0) return {};
+  if (options.opset < kOldestSavedOpset || options.opset > last) {
+    return invalid("option 'opset' is ", options.opset, " but must be ", kOldestSavedOpset, " to ", last,
+                   ", or 0 for the newest released");
+  }
+  if (options.training) {
+    return invalid("options 'training' and 'opset' are both given, but what is kept for training is of the newest ",
+                   "opset");
   }
   return {};
 }
@@ -101,6 +116,7 @@ template <typename Write>
 Status with_contents(Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
                      const OnnxSaveOptions& options, Write write) {
   GraphReading reading(graph);
+  WEFT_CHECK(check_opset(options));
   WEFT_CHECK(check_outputs(graph, outputs, options.training));
   std::vector<bool> needed = options.training ? std::vector<bool>(static_cast<size_t>(graph.node_count()), true)
                                               : needed_nodes(graph, outputs);

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <protozero/pbf_writer.hpp>
 #include <set>
 
 #include "core/base/text.h"
+#include "core/format/onnx_history.h"
+#include "core/format/onnx_parts.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
 #include "core/graph/walk.h"
@@ -17,7 +20,6 @@ namespace {
 
 using protozero::pbf_writer;
 
-constexpr int kIrVersion = 10;  // what readers of the time of opset 21 and later know
 constexpr int64_t kExternalFrom = 1024;
 // Deprecated: other readers refuse them in files of later versions of ai.onnx.ml.
 constexpr std::string_view kGone[] = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"};
@@ -26,12 +28,14 @@ constexpr int kLastMlWithGone = 4;
 class Writer {
  public:
   Writer(const ModelContents& contents, const WeightsFile* weights, NamedTensors* outside)
-      : contents_(contents), weights_(weights), outside_(outside) {}
+      : contents_(contents), weights_(weights), outside_(outside), opset_(static_cast<int>(contents.options.opset)) {
+    if (opset_ != 0) history_.emplace();
+  }
 
   Result<std::string> write() {
     {
       pbf_writer model(file_);
-      model.add_int64(1, kIrVersion);
+      model.add_int64(1, ir_version());
       model.add_string(2, "weft");
       {
         pbf_writer body(model, 7);
@@ -45,8 +49,14 @@ class Writer {
   }
 
  private:
-  // The newest released, or that which has the newest operator; of ai.onnx.ml the last one that has all of them, if any.
+  int ir_version() const { return opset_ != 0 ? ir_version_of(opset_) : kIrVersion; }
+  // Before version 4 of the format what had a value was an input as well.
+  bool initializers_are_inputs() const { return ir_version() < 4; }
+
+  // The one that was asked for, or else the newest released, or that which has the newest operator; of ai.onnx.ml the last
+  // one that has all of them, if any.
   int version_of(std::string_view domain, int since) const {
+    if (domain == kOnnxDomain && opset_ != 0) return opset_;
     if (domain == kMlDomain && has_gone_ && since <= kLastMlWithGone) return kLastMlWithGone;
     return std::max(since, Opsets().of(domain));
   }
@@ -105,6 +115,24 @@ class Writer {
     }
     return {};
   }
+  // A value that the file has under a name. `trainable` is said of variables.
+  Status add_initializer(pbf_writer& graph, const Tensor& tensor, const std::string& name,
+                         std::optional<bool> trainable = std::nullopt) {
+    // An input of a sub-graph would be what a node gives it; so the value is one of the outermost graph.
+    if (initializers_are_inputs() && depth_ > 1) {
+      hoisted_.emplace_back(name, tensor);
+      return {};
+    }
+    {
+      pbf_writer proto(graph, 5);
+      WEFT_CHECK(add_tensor(proto, tensor, name));
+      if (trainable) add_entry(proto, 16, kTrainableMark, *trainable ? "1" : "0");
+    }
+    if (initializers_are_inputs()) {
+      add_value(graph, 11, ValueType::tensor(tensor.dtype(), to_dims(tensor.shape())), name);
+    }
+    return {};
+  }
   static void add_entry(pbf_writer& tensor, uint32_t field, std::string_view key, std::string_view value) {
     pbf_writer entry(tensor, field);
     entry.add_string(1, key.data(), key.size());
@@ -113,8 +141,7 @@ class Writer {
 
   // -- Types.
 
-  static void add_value(pbf_writer& graph, int field, const Graph& owner, ValueId id, std::string_view name) {
-    const ValueType& type = owner.type(id);
+  static void add_value(pbf_writer& graph, int field, const ValueType& type, std::string_view name) {
     pbf_writer value(graph, static_cast<protozero::pbf_tag_type>(field));
     value.add_string(1, name.data(), name.size());
     if (type.dtype == DType::kNone) return;  // an output may leave its type open
@@ -205,7 +232,7 @@ class Writer {
     std::set<ValueId> made;
     for (ValueId id : outputs) {
       const std::shared_ptr<const Tensor>& constant = graph.value(id).constant;
-      if (constant != nullptr && !goes_outside(*constant)) made.insert(id);
+      if (constant != nullptr && !goes_outside(*constant) && !initializers_are_inputs()) made.insert(id);
     }
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       const Node& node = graph.node(id);
@@ -213,10 +240,10 @@ class Writer {
       if (!needed[static_cast<size_t>(id)] || captured.count(first) != 0) continue;
       const std::string& name = names[static_cast<size_t>(first)];
       if (node.is(kWeftDomain, "Input")) {
-        add_value(out, 11, graph, first, name);
+        add_value(out, 11, graph.type(first), name);
       } else if (node.is("Constant") && made.count(first) == 0) {
-        pbf_writer tensor(out, 5);
-        WEFT_CHECK(add_tensor(tensor, *graph.value(first).constant, name));
+        // What becomes an attribute in an older opset need not be there; that is known in the end.
+        if (opset_ == 0) WEFT_CHECK(add_initializer(out, *graph.value(first).constant, name));
       } else if (node.is(kWeftDomain, "Variable")) {
         WEFT_CHECK(add_variable(out, *graph.find_variable(node.attrs.s("name")), names));
       } else {
@@ -232,11 +259,13 @@ class Writer {
                     (graph.producer(id).is("Constant") && made.count(id) == 0);
       // A model's output is made by a node of its own, and each but once.
       if (!passed && shown.insert(name).second) {
-        add_value(out, 12, graph, id, name);
+        add_value(out, 12, graph.type(id), name);
         continue;
       }
+      WEFT_CHECK(check_passed(graph.type(id), graph.ops()).within(cat("the output '", name, "' is passed on: ")));
       std::string copy = claim(name + "/output", prefix);
       shown.insert(copy);
+      read_.insert(name);
       {
         pbf_writer node(out, 1);  // must end before the next one begins
         node.add_string(1, name);
@@ -244,9 +273,32 @@ class Writer {
         node.add_string(3, copy);
         node.add_string(4, "Identity");
       }
-      add_value(out, 12, graph, id, copy);
+      add_value(out, 12, graph.type(id), copy);
     }
+    return opset_ == 0 ? Status() : add_constants(out, graph, needed, made, names);
+  }
+
+  // Those initializers that the nodes have come to need, of this graph and, in the outermost one, of those within it.
+  Status add_constants(pbf_writer& out, const Graph& graph, const std::vector<bool>& needed,
+                       const std::set<ValueId>& made, const std::vector<std::string>& names) {
+    for (NodeId id = 0; id < graph.node_count(); ++id) {
+      const Node& node = graph.node(id);
+      if (!needed[static_cast<size_t>(id)] || !node.is("Constant") || made.count(node.output(0)) != 0) continue;
+      const std::string& name = names[static_cast<size_t>(node.output(0))];
+      if (read_.count(name) != 0) WEFT_CHECK(add_initializer(out, *graph.value(node.output(0)).constant, name));
+    }
+    if (depth_ > 1) return {};
+    for (const auto& [name, tensor] : hoisted_) WEFT_CHECK(add_initializer(out, tensor, name));
     return {};
+  }
+
+  // Whether the opset has an Identity of that type.
+  Status check_passed(const ValueType& type, const OpRegistry& ops) const {
+    if (opset_ == 0) return {};
+    const Attrs none;
+    const std::string why =
+        history_->misfit({"Identity", *ops.find(kOnnxDomain, "Identity"), {&type}, {&type}, none}, opset_);
+    return why.empty() ? Status() : unimplemented("opset ", opset_, " has no Identity of ", type.text());
   }
 
   Status add_variable(pbf_writer& out, const VariableInfo& variable, const std::vector<std::string>& names) {
@@ -258,9 +310,8 @@ class Writer {
     std::string initial = names[static_cast<size_t>(variable.initial)];
     if (has_value) {
       initial = training ? claim(variable.name + "/saved", "") : name;
-      pbf_writer tensor(out, 5);
-      WEFT_CHECK(add_tensor(tensor, value->second, initial));
-      if (!training) add_entry(tensor, 16, kTrainableMark, variable.trainable ? "1" : "0");
+      const std::optional<bool> trainable = training ? std::nullopt : std::optional<bool>(variable.trainable);
+      WEFT_CHECK(add_initializer(out, value->second, initial, trainable));
     }
     if (!training) return {};
     domains_.emplace(kWeftDomain, kWeftOpset);
@@ -274,12 +325,14 @@ class Writer {
     return add_attribute(node, "trainable", variable.trainable, false);
   }
 
+  // Whether what is written is part of one of ONNX's operators, which nobody wants to be of others.
+  enum class Within { kModel, kOnnxOperator };
+
   Status add_node(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
-                  const std::string& within = "") {
-    std::string_view domain = node.op->domain();
-    const bool own = domain == kWeftDomain;
-    std::string type = node.op->name();
-    if (own && !contents_.options.training) {
+                  const std::string& prefix = "", Within within = Within::kModel) {
+    const OpDef* op = node.op;
+    if (op->domain() == kWeftDomain && !contents_.options.training) {
+      const std::string& type = op->name();
       if (type == "Assign" || type == "HostCall") {
         return unimplemented("a model for others cannot hold it; save with 'training' to keep it for Weft");
       }
@@ -289,30 +342,94 @@ class Writer {
             "a model for others would drop the same in every run; save what the layer gives without training, or save "
             "with 'training' to keep it for Weft");
       }
-      if (node.op->body_fn() != nullptr) return add_body(out, graph, node, names, within);
+      if (op->body_fn() != nullptr) {
+        WEFT_TRY(const Parts body, body_of(graph, node));
+        return add_parts(out, body, graph, node, names, prefix, within);
+      }
       if (type == "StopGradient") {
-        type = "Identity";
-        domain = kOnnxDomain;
+        op = graph.ops().find(kOnnxDomain, "Identity");
+      } else if (within == Within::kOnnxOperator) {
+        return unimplemented(op->full_name(), " is not of ONNX");
       }
     }
+    if (!is_as_today(*op)) return add_older(out, graph, node, *op, names, prefix);
+    const std::vector<ValueId> inputs(node.inputs.begin(), node.inputs.begin() + node.schema_inputs);
+    return add_proto(out, {*op, op->name(), texts(inputs, names), node.attrs}, graph, node, names, prefix);
+  }
+
+  // Whether nothing can be different in the opset that was asked for.
+  bool is_as_today(const OpDef& op) const {
+    if (opset_ == 0 || op.domain() != kOnnxDomain) return true;
+    const bool rewritten = std::any_of(op.downgrades().begin(), op.downgrades().end(),
+                                       [this](const Downgrade& downgrade) { return opset_ < downgrade.version; });
+    return !rewritten && history_->is_newest(op.name(), opset_);
+  }
+
+  // A node of ai.onnx for that opset.
+  Status add_older(pbf_writer& out, const Graph& graph, const Node& node, const OpDef& op,
+                   const std::vector<std::string>& names, const std::string& prefix) {
+    WEFT_CHECK(enter_parts());
+    Result<Parts> form = older_form(graph, node, op, *history_, opset_);
+    Status status = form.status();
+    if (form.ok()) {
+      status = add_parts(out, *form, graph, node, names, prefix, Within::kOnnxOperator);
+    } else if (op.body_fn() != nullptr) {
+      const Result<Parts> body = body_of(graph, node);
+      status = body.status();
+      if (body.ok()) status = add_parts(out, *body, graph, node, names, prefix, Within::kOnnxOperator);
+      if (!body.ok() || status.code() == Code::kUnimplemented) {
+        status = unimplemented(form.status().message(), "; nor can it be written as what it is made of: ",
+                               status.message());
+      }
+    }
+    --parts_depth_;
+    return status;
+  }
+
+  // Operators that are made of others that are made of others...
+  Status enter_parts() {
+    if (parts_depth_ >= kMostNesting) return internal_error("an operator is made of itself");
+    ++parts_depth_;
+    return {};
+  }
+
+  static std::vector<std::string> texts(const std::vector<ValueId>& ids, const std::vector<std::string>& names) {
+    std::vector<std::string> out;
+    for (ValueId id : ids) out.push_back(id == kNoValue ? std::string() : names[static_cast<size_t>(id)]);
+    return out;
+  }
+
+  // What a file says of a node's operator and what it is given.
+  struct NodeText {
+    const OpDef& op;
+    std::string_view type;  // its name in the file
+    std::vector<std::string> inputs;
+    const Attrs& attrs;
+  };
+
+  // `graph`, `node` and `names` are those of the graph that it is a node of, or stands for one of.
+  Status add_proto(pbf_writer& out, const NodeText& text, const Graph& graph, const Node& node,
+                   const std::vector<std::string>& names, const std::string& prefix) {
+    const std::string_view domain = text.op.domain();
+    const bool own = domain == kWeftDomain;
     int& since = domains_[domain];
     const bool any = node.schema_inputs > 0 && node.inputs[0] != kNoValue;
     const DType first = any ? graph.type(node.inputs[0]).dtype : DType::kNone;
-    since = std::max(since, own ? kWeftOpset : node.op->since_version(first));
-    has_gone_ =
-        has_gone_ || (domain == kMlDomain && std::find(std::begin(kGone), std::end(kGone), type) != std::end(kGone));
+    since = std::max(since, own ? kWeftOpset : text.op.since_version(first));
+    has_gone_ = has_gone_ ||
+                (domain == kMlDomain && std::find(std::begin(kGone), std::end(kGone), text.type) != std::end(kGone));
     pbf_writer proto(out, 1);
-    for (int32_t i = 0; i < node.schema_inputs; ++i) {
-      ValueId id = node.inputs[static_cast<size_t>(i)];
-      proto.add_string(1, id == kNoValue ? std::string() : names[static_cast<size_t>(id)]);
+    for (const std::string& input : text.inputs) {
+      proto.add_string(1, input);
+      if (opset_ != 0) read_.insert(input);
     }
     for (int i = 0; i < node.output_count; ++i) proto.add_string(2, names[static_cast<size_t>(node.output(i))]);
     // Some readers want the names of nodes to differ too.
-    proto.add_string(3, claim(&used_by_nodes_, within + node.name, ""));
-    proto.add_string(4, type);
+    proto.add_string(3, claim(&used_by_nodes_, prefix + node.name, ""));
+    proto.add_string(4, text.type.data(), text.type.size());
     size_t next_capture = static_cast<size_t>(node.schema_inputs);
-    for (const auto& [name, value] : node.attrs) {
-      const AttrDef* def = node.op->find_attr(name);
+    for (const auto& [name, value] : text.attrs) {
+      const AttrDef* def = text.op.find_attr(name);
       if (def != nullptr && def->use == AttrUse::kType) {
         WEFT_CHECK(add_type_attribute(proto, name, value.s()));
         continue;
@@ -341,53 +458,48 @@ class Writer {
     return {};
   }
 
-  // An operator of ours that others' operators can say: those, in its place.
-  Status add_body(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
-                  const std::string& within) {
-    WEFT_TRY(std::shared_ptr<Graph> body, Graph::make(graph.ops()));
-    ExprScope scope(*body);
-    std::vector<Expr> inputs;
-    std::vector<std::pair<ValueId, std::string>> known;
-    for (ValueId id : node.inputs) {
-      inputs.emplace_back();
-      if (id == kNoValue) continue;
-      WEFT_TRY(ValueId inner, body->add_input("", graph.type(id)));
-      inputs.back() = Expr(scope, inner);
-      known.emplace_back(inner, names[static_cast<size_t>(id)]);
+  // What stands in the place of a node.
+  Status add_parts(pbf_writer& out, const Parts& made, const Graph& graph, const Node& node,
+                   const std::vector<std::string>& names, const std::string& prefix, Within within) {
+    Graph& parts = *made.graph;
+    ExprScope scope(parts);
+    std::vector<std::string> inner(static_cast<size_t>(parts.value_count()));
+    for (size_t i = 0; i < made.given.size(); ++i) {
+      if (made.given[i] == kNoValue) continue;
+      inner[static_cast<size_t>(made.given[i])] = names[static_cast<size_t>(node.inputs[i])];
     }
-    WEFT_TRY(std::vector<Expr> made,
-             expand_body(scope, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
-    std::vector<std::string> inner(static_cast<size_t>(body->value_count()));
-    for (const auto& [id, name] : known) inner[static_cast<size_t>(id)] = name;
-    // Outputs that the body only passes on, or gives twice, are made by an Identity.
-    for (int i = 0; i < node.output_count; ++i) {
-      Expr value = made[static_cast<size_t>(i)];
-      if (!value.valid()) continue;
-      const std::string& name = names[static_cast<size_t>(node.output(i))];
-      if (inner[static_cast<size_t>(value.id())].empty() && !body->producer(value.id()).is("Constant")) {
-        inner[static_cast<size_t>(value.id())] = name;
+    // Outputs that the parts only pass on, or give twice, are made by an Identity.
+    std::vector<ValueId> roots = made.inputs;
+    for (size_t i = 0; i < made.outputs.size(); ++i) {
+      ValueId id = made.outputs[i];
+      if (id == kNoValue) continue;
+      const std::string& name = names[static_cast<size_t>(node.output(static_cast<int>(i)))];
+      if (inner[static_cast<size_t>(id)].empty() && !parts.producer(id).is("Constant")) {
+        inner[static_cast<size_t>(id)] = name;
       } else {
-        value = make(scope, "Identity", {value});
+        id = make(scope, "Identity", {Expr(scope, id)}).id();
         WEFT_CHECK(scope.status());
         inner.push_back(name);
       }
+      roots.push_back(id);
     }
-    for (ValueId id = 0; id < body->value_count(); ++id) {
+    for (ValueId id = 0; id < parts.value_count(); ++id) {
       std::string& name = inner[static_cast<size_t>(id)];
-      if (name.empty()) name = claim(cat(within, node.name, "/", body->value(id).name), "");
+      if (name.empty()) name = claim(cat(prefix, node.name, "/", parts.value(id).name), "");
     }
-    for (NodeId id = 0; id < body->node_count(); ++id) {
-      const Node& part = body->node(id);
-      if (part.is(kWeftDomain, "Input")) continue;
+    const std::vector<bool> needed = needed_nodes(parts, roots);
+    for (NodeId id = made.first; id < parts.node_count(); ++id) {
+      const Node& part = parts.node(id);
+      if (!needed[static_cast<size_t>(id)]) continue;
       if (part.is("Constant")) {
-        pbf_writer tensor(out, 5);
-        WEFT_CHECK(
-            add_tensor(tensor, *body->value(part.output(0)).constant, inner[static_cast<size_t>(part.output(0))]));
+        const ValueId value = part.output(0);
+        WEFT_CHECK(add_initializer(out, *parts.value(value).constant, inner[static_cast<size_t>(value)]));
       } else {
-        WEFT_CHECK(add_node(out, *body, part, inner, within + node.name + "/"));
+        WEFT_CHECK(add_node(out, parts, part, inner, prefix + node.name + "/", within));
       }
     }
-    return {};
+    if (made.def == nullptr) return {};
+    return add_proto(out, {*made.def, made.op, texts(made.inputs, inner), made.attrs}, graph, node, names, prefix);
   }
 
   Status add_attribute(pbf_writer& node, std::string_view name, const AttrValue& value, bool own) {
@@ -464,11 +576,15 @@ class Writer {
   const ModelContents& contents_;
   const WeightsFile* weights_;
   NamedTensors* outside_;
+  const int opset_;  // of ai.onnx, 0 for the newest
+  std::optional<OpHistory> history_;  // if there is one
   std::string file_;
   std::map<std::string_view, int> domains_;  // of its nodes, with the version that the newest of them came with
   bool has_gone_ = false;                    // some node is of kGone
   Names used_, used_by_nodes_;
-  int depth_ = 0;
+  std::set<std::string> read_;  // names of values that nodes are given
+  std::vector<std::pair<std::string, Tensor>> hoisted_;
+  int depth_ = 0, parts_depth_ = 0;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The definition of an operator: schema, documentation, shape rule, gradient or body, upgrades from old versions.
+// The definition of an operator: schema, documentation, shape rule, gradient or body, rewrites from and to old versions.
 #pragma once
 
 #include <string>
@@ -14,11 +14,13 @@ namespace weft {
 class GradContext;
 class BodyContext;
 class UpgradeContext;
+class DowngradeContext;
 
 using InferFn = Status (*)(InferContext&);
 using GradFn = Status (*)(GradContext&);
 using BodyFn = Status (*)(BodyContext&);
 using UpgradeFn = Status (*)(UpgradeContext&);
+using DowngradeFn = Status (*)(DowngradeContext&);
 
 // What a sub-graph that runs again and again is given.
 struct RepeatedTypes {
@@ -54,6 +56,11 @@ struct Upgrade {
   UpgradeFn apply;
 };
 
+struct Downgrade {
+  int version;  // for files of opsets below this one nodes are rewritten
+  DowngradeFn apply;
+};
+
 class OpDef : public WithAttrs<OpDef> {
  public:
   OpDef(std::string_view domain, std::string_view name) : domain_(domain), name_(name) {}
@@ -74,6 +81,7 @@ class OpDef : public WithAttrs<OpDef> {
   const std::vector<Formal>& outputs() const { return outputs_; }
   const std::vector<TypeVar>& type_vars() const { return type_vars_; }
   const std::vector<Upgrade>& upgrades() const { return upgrades_; }
+  const std::vector<Downgrade>& downgrades() const { return downgrades_; }
   const TypeVar* find_type_var(std::string_view name) const;
   // The formal that the i-th actual input or output belongs to, or null if there are too many.
   const Formal* input_formal(int i) const;
@@ -220,6 +228,13 @@ class OpDef : public WithAttrs<OpDef> {
     upgrades_.push_back({version, fn});
     return *this;
   }
+  // How a node is written for opsets below `version`, where what it means depends on that or its form is another; what the
+  // schemas of ONNX say (types, attributes, numbers of inputs and outputs) is checked without it. Given from the highest
+  // version to the lowest, which is the order in which they are applied.
+  OpDef& downgrade(int version, DowngradeFn fn) {
+    downgrades_.push_back({version, fn});
+    return *this;
+  }
 
  private:
   std::string domain_, name_, group_ = "other", doc_, gradient_of_, no_gradient_;
@@ -228,6 +243,7 @@ class OpDef : public WithAttrs<OpDef> {
   std::vector<Formal> inputs_, outputs_;
   std::vector<TypeVar> type_vars_;
   std::vector<Upgrade> upgrades_;
+  std::vector<Downgrade> downgrades_;
   InferFn infer_ = nullptr;
   GradFn grad_ = nullptr;
   BodyFn body_ = nullptr;

@@ -1,7 +1,7 @@
 // Activations that are made of other operators, and PRelu, whose slope is an input.
 #include <cmath>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -76,6 +76,13 @@ Status mish_grad(GradContext& c) {
   // Far out `bend` is 0, and x infinite.
   c.set_grad(0, grad_mul(dy, factor + grad_mul(bend, x)));
   return {};
+}
+
+// Before opset 18.
+Status mish_in_parts(DowngradeContext& c) {
+  ExprScope& s = c.scope();
+  c.replace({c.inputs[0] * make(s, "Tanh", {make(s, "Softplus", {c.inputs[0]})})});
+  return s.status();
 }
 
 // The slope is stretched to X, never X to the slope.
@@ -154,7 +161,8 @@ void define_op_activation(OpRegistry& ops) {
       .body(thresholded_relu);
   add_activation(ops, "Mish", 22, kFloatTypes, "`x * tanh(log(1 + e^x))`, elementwise (Misra, 2019, arXiv:1908.08681).")
       .infer(infer_same_as_first)
-      .grad(mish_grad);
+      .grad(mish_grad)
+      .downgrade(18, mish_in_parts);
   add_activation(ops, "Shrink", 9, kNumberTypes & ~set_of(DType::kBF16),
                  "`x + bias` where x is less than `-lambd`, `x - bias` where it is greater than `lambd`, else 0. "
                  "Integers are computed exactly, then converted as Cast does. The gradient at both thresholds is 0.",

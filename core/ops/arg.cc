@@ -1,5 +1,5 @@
 // Where along an axis something is, and sums up to there: ArgMax, ArgMin, TopK, CumSum.
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -76,6 +76,22 @@ Status count_to_input(UpgradeContext& c) {
   return c.attr_to_input("k", 1);
 }
 
+// Before opset 11 it took the largest, and nothing was said of their order.
+Status largest_alone(DowngradeContext& c) {
+  if (!c.attrs.b("largest")) return unimplemented("it takes the smallest elements");
+  c.attrs.erase("largest");
+  c.attrs.erase("sorted");
+  return {};
+}
+
+Status count_to_attr(DowngradeContext& c) {
+  WEFT_TRY(const std::vector<int64_t> k, c.known_numbers(1));
+  if (k.size() != 1) return unimplemented("its input 'K' would have to be one number");
+  c.attrs.set("k", k[0]);
+  c.drop_input(1);
+  return {};
+}
+
 }  // namespace
 
 void define_op_arg(OpRegistry& ops) {
@@ -93,6 +109,7 @@ void define_op_arg(OpRegistry& ops) {
         .input("data", "T", "At least one dimension.")
         .output("reduced", "i64", "The indices.")
         .infer(infer_arg)
+        .downgrade(11, axes_from_front)
         .no_gradient("an index does not change gradually");
   }
   ops.add("TopK")
@@ -114,7 +131,9 @@ void define_op_arg(OpRegistry& ops) {
       .output("Indices", "i64", "The shape of Values.")
       .infer(infer_top_k)
       .grad(grad_top_k)
-      .upgrade(10, count_to_input);
+      .upgrade(10, count_to_input)
+      .downgrade(11, largest_alone)
+      .downgrade(10, count_to_attr);
   ops.add("CumSum")
       .group("reduction")
       .since(14)

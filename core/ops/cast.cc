@@ -1,7 +1,7 @@
 // Elements of one type as another: Cast, CastLike, and BitCast of their bits.
 #include <algorithm>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -72,6 +72,16 @@ Status name_to_number(UpgradeContext& c) {
   return invalid("attribute 'to' is \"", to->s(), "\", which is not the name of a type");
 }
 
+// What they say is of types that there were not.
+Status without_round_mode(DowngradeContext& c) {
+  c.attrs.erase("round_mode");
+  return {};
+}
+Status without_saturate(DowngradeContext& c) {
+  c.attrs.erase("saturate");
+  return {};
+}
+
 }  // namespace
 
 void define_op_cast(OpRegistry& ops) {
@@ -101,7 +111,9 @@ void define_op_cast(OpRegistry& ops) {
       .elementwise()
       .infer(infer_cast)
       .grad(cast_grad)
-      .upgrade(6, name_to_number);
+      .upgrade(6, name_to_number)
+      .downgrade(24, without_round_mode)
+      .downgrade(19, without_saturate);
   ops.add("CastLike")
       .group("math")
       .since(25)
@@ -115,6 +127,8 @@ void define_op_cast(OpRegistry& ops) {
       .input("target_type", "T2", "A tensor whose type is taken.")
       .shape_only()
       .output("output", "T2", "The shape of the input.")
+      .downgrade(24, without_round_mode)
+      .downgrade(19, without_saturate)
       .body(cast_like);
   constexpr DTypeSet kPlainTypes = kAllTypes & ~set_of(DType::kString);
   ops.add("BitCast")

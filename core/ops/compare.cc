@@ -1,5 +1,5 @@
 // Comparisons of two inputs with broadcasting.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/ops/elementwise_common.h"
 
 namespace weft {
@@ -41,6 +41,14 @@ Status infer_comparison(InferContext& c) {
   return {};
 }
 
+// Before opset 12 there were but the two that it is made of.
+Status compared_twice(DowngradeContext& c) {
+  ExprScope& s = c.scope();
+  const char* strict = c.op == "LessOrEqual" ? "Less" : "Greater";
+  c.replace({make(s, "Or", {make(s, strict, c.inputs), make(s, "Equal", c.inputs)})});
+  return s.status();
+}
+
 struct Row {
   const char* name;
   int since;
@@ -64,8 +72,9 @@ const Row kRows[] = {
 
 void define_op_compare(OpRegistry& ops) {
   for (const Row& row : kRows) {
-    ops.add(row.name)
-        .group("compare")
+    OpDef& op = ops.add(row.name);
+    if (op.name().ends_with("OrEqual")) op.downgrade(12, compared_twice);
+    op.group("compare")
         .since(row.since)
         .doc(row.doc)
         .types("T", row.types)

@@ -1,5 +1,5 @@
 // Compress: the slices that a list of truth values keeps.
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -44,6 +44,7 @@ void define_op_compress(OpRegistry& ops) {
       .input("condition", "bool", "[n]: which slices to keep.")
       .output("output", "T", "The shape of the input with another size along the axis; [count] without an axis.")
       .infer(infer_compress)
+      .downgrade(11, axes_from_front)
       .body(compress);
 }
 

@@ -1,5 +1,5 @@
 // Tensors joined and parted: Concat and Split.
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -121,6 +121,25 @@ Status count_outputs(UpgradeContext& c) {
   return {};
 }
 
+// Without them parts are equal; sizes say what is not.
+Status count_to_sizes(DowngradeContext& c) {
+  if (!c.attrs.has("num_outputs")) return {};
+  c.attrs.erase("num_outputs");
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(const int64_t axis, InferContext::axis(c.attrs.i("axis"), rank));
+  const Dim& whole = c.inputs[0].dims()[axis];
+  if (whole.exact_div(Dim(c.output_count())).ok()) return {};
+  if (!whole.known()) {
+    return unimplemented("its attribute 'num_outputs' is given, and that the parts are equal is not known of ",
+                         whole.text(), " elements");
+  }
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < c.output_count(); ++i) sizes.push_back(c.output(i).dims[axis].value());
+  c.inputs.resize(2);
+  c.inputs[1] = constant_ints(c.scope(), sizes);
+  return c.scope().status();
+}
+
 // Before opset 4 the axis was 1 if none was given.
 Status axis_of_old(UpgradeContext& c) {
   if (!c.attrs.has("axis")) c.attrs.set("axis", int64_t{1});
@@ -140,7 +159,8 @@ void define_op_concat(OpRegistry& ops) {
       .output("concat_result", "T", "Their dimensions along the axis added up.")
       .infer(infer_concat)
       .grad(grad_concat)
-      .upgrade(4, axis_of_old);
+      .upgrade(4, axis_of_old)
+      .downgrade(11, axes_from_front);
   ops.add("Split")
       .group("shape")
       .since(18)
@@ -155,7 +175,10 @@ void define_op_concat(OpRegistry& ops) {
       .infer(infer_split)
       .grad(grad_split)
       .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("split", 1); })
-      .upgrade(18, count_outputs);
+      .upgrade(18, count_outputs)
+      .downgrade(18, count_to_sizes)
+      .downgrade(13, [](DowngradeContext& c) { return c.input_to_attr(1, "split"); })
+      .downgrade(11, axes_from_front);
 }
 
 }  // namespace weft

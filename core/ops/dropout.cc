@@ -1,5 +1,5 @@
 // Dropout: ONNX's operator, and weft.Dropout with its randomness as inputs.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/tensor/truth.h"
 
 namespace weft {
@@ -64,6 +64,24 @@ Status forget_ratio(UpgradeContext& c) {
   return {};
 }
 
+// The attribute says nothing where nothing is dropped.
+Status ratio_to_attr(DowngradeContext& c) {
+  if (c.has_input(2)) {
+    const Tensor* mode = c.constant(2);
+    if (mode == nullptr || mode->count() != 1 || says_true(*mode)) {
+      return unimplemented("its input 'training_mode' is not a constant that says no, so it may drop elements");
+    }
+    c.drop_input(2);
+  }
+  if (c.has_input(1)) {
+    const Result<double> ratio = c.known_float(1);
+    if (ratio.ok()) c.attrs.set("ratio", *ratio);
+    c.drop_input(1);
+  }
+  c.attrs.erase("seed");
+  return {};
+}
+
 // Before opset 7 it dropped elements unless a flag said no.
 Status is_test_to_training_mode(UpgradeContext& c) {
   const bool is_test = c.attrs.has("is_test") && c.attrs.i("is_test") != 0;
@@ -102,7 +120,8 @@ void define_op_dropout(OpRegistry& ops) {
       .infer(infer_dropout)
       .body(dropout_body)
       .upgrade(7, is_test_to_training_mode)
-      .upgrade(12, forget_ratio);
+      .upgrade(12, forget_ratio)
+      .downgrade(12, ratio_to_attr);
   ops.add(kWeftDomain, "Dropout")
       .group("random")
       .doc(

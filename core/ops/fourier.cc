@@ -1,4 +1,5 @@
 // Fourier transforms: DFT, STFT, and MelWeightMatrix for what these give.
+#include "core/graph/downgrade.h"
 #include "core/ops/heads_common.h"
 
 namespace weft {
@@ -151,6 +152,18 @@ Status axis_to_input(UpgradeContext& c) {
   return c.attr_to_input("axis", 2);
 }
 
+// The attribute was 1 if not given, the input is -2.
+Status axis_to_attr(DowngradeContext& c) {
+  std::vector<int64_t> axis{-2};
+  if (c.has_input(2)) {
+    WEFT_TRY(axis, c.known_numbers(2));
+    if (axis.size() != 1) return unimplemented("its input 'axis' would have to be one number");
+    c.drop_input(2);
+  }
+  c.attrs.set("axis", axis[0]);
+  return {};
+}
+
 // What is known of the frames of STFT.
 struct Frames {
   std::optional<int64_t> step, length;
@@ -264,7 +277,8 @@ void define_op_fourier(OpRegistry& ops) {
               "[..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis.")
       .infer(infer_dft)
       .grad(grad_dft)
-      .upgrade(20, axis_to_input);
+      .upgrade(20, axis_to_input)
+      .downgrade(20, axis_to_attr);
   ops.add("STFT")
       .group("math")
       .since(17)

@@ -1,7 +1,8 @@
 // Where values come from and go to: inputs, variables, assignments, constants; and the identity.
 #include <algorithm>
+#include <limits>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -86,6 +87,18 @@ Status infer_shape(InferContext& c) {
   return {};
 }
 
+// Before opset 15 it gave all dimensions.
+Status slice_of_all(DowngradeContext& c) {
+  const int64_t start = c.attrs.i("start"), end = c.attrs.i_or("end", std::numeric_limits<int64_t>::max());
+  const bool to_end = !c.attrs.has("end");
+  c.attrs.erase("start");
+  c.attrs.erase("end");
+  if (start == 0 && to_end) return {};
+  ExprScope& s = c.scope();
+  c.replace({make(s, "Slice", {shape_of(c.inputs[0]), constant_ints(s, {start}), constant_ints(s, {end})})});
+  return s.status();
+}
+
 Status infer_size(InferContext& c) {
   c.set_dims(0, {});
   if (!c.has_rank(0)) return {};
@@ -167,6 +180,7 @@ void define_op_graph_io(OpRegistry& ops) {
       .shape_only()
       .output("shape", "i64", "One dimension: as many numbers as were asked for.")
       .infer(infer_shape)
+      .downgrade(15, slice_of_all)
       .no_gradient("a shape does not change with the values");
   ops.add("Size")
       .group("shape")

@@ -1,5 +1,5 @@
 // Spatial transformers: AffineGrid and GridSample.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -175,6 +175,14 @@ Status rename_modes(UpgradeContext& c) {
   return {};
 }
 
+Status modes_of_two_axes(DowngradeContext& c) {
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  if (rank != 4) return unimplemented("it samples ", c.inputs[0].type().text(), ", which is not [N, C, H, W]");
+  const std::string& mode = c.attrs.s("mode");
+  if (mode == "linear" || mode == "cubic") c.attrs.set("mode", cat("bi", mode));
+  return {};
+}
+
 }  // namespace
 
 void define_op_grid_sample(OpRegistry& ops) {
@@ -213,7 +221,8 @@ void define_op_grid_sample(OpRegistry& ops) {
       .output("Y", "T1", "[N, C, O1, ...].")
       .infer(infer_grid_sample)
       .body_by_shapes(grid_sample)
-      .upgrade(20, rename_modes);
+      .upgrade(20, rename_modes)
+      .downgrade(20, modes_of_two_axes);
 }
 
 }  // namespace weft

@@ -1,6 +1,7 @@
 // If: one of two sub-graphs.
 #include <algorithm>
 
+#include "core/graph/downgrade.h"
 #include "core/graph/subgraph.h"
 
 namespace weft {
@@ -51,6 +52,18 @@ Status infer(InferContext& c) {
   return {};
 }
 
+// Before opset 11 both branches had to give the same shapes.
+Status same_shapes_of_branches(DowngradeContext& c) {
+  const Graph& yes = *c.attrs.graph("then_branch");
+  const Graph& no = *c.attrs.graph("else_branch");
+  for (size_t i = 0; i < yes.outputs().size(); ++i) {
+    const ValueType &a = yes.type(yes.outputs()[i]), &b = no.type(no.outputs()[i]);
+    if (!a.has_rank || !b.has_rank || may_equal(a.dims, b.dims)) continue;
+    return unimplemented("output ", i, " of its branches is ", a.text(), " and ", b.text(), ", which is not one shape");
+  }
+  return {};
+}
+
 }  // namespace
 
 void define_op_if(OpRegistry& ops) {
@@ -67,7 +80,8 @@ void define_op_if(OpRegistry& ops) {
       .input("cond", "B", "One element.")
       .variadic_output("outputs", "V", "The outputs of the branch that was taken.")
       .mixed_outputs()
-      .infer(infer);
+      .infer(infer)
+      .downgrade(11, same_shapes_of_branches);
 }
 
 }  // namespace weft

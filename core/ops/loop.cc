@@ -1,7 +1,7 @@
 // Loop and Scan: a sub-graph that runs again and again.
 #include <algorithm>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/graph/subgraph.h"
 #include "core/ops/scan_common.h"
 #include "core/tensor/truth.h"
@@ -246,6 +246,20 @@ Status infer_scan(InferContext& c) {
   return infer_stacked(c, body, types, length, c.attrs().ints_or_empty("scan_output_axes"));
 }
 
+// Before opset 11 axes did not count from the end.
+Status scanned_axes_from_front(DowngradeContext& c) {
+  for (const char* name : {"scan_input_axes", "scan_output_axes"}) {
+    const std::vector<int64_t> axes = c.attrs.ints_or_empty(name);
+    const bool from_front = std::all_of(axes.begin(), axes.end(), [](int64_t axis) { return axis >= 0; });
+    if (!from_front) return unimplemented("its attribute '", name, "' counts from the end");
+  }
+  return {};
+}
+
+Status scan_without_batches(DowngradeContext&) {
+  return unimplemented("it scanned the items of a batch before, each on its own");
+}
+
 }  // namespace
 
 void define_op_loop(OpRegistry& ops) {
@@ -297,6 +311,8 @@ void define_op_loop(OpRegistry& ops) {
                        "What is carried, as the last iteration left it; then what all iterations gave beside, stacked.")
       .mixed_outputs()
       .upgrade(9, upgrade_scan_of_batches)
+      .downgrade(11, scanned_axes_from_front)
+      .downgrade(9, scan_without_batches)
       .repeats(scan_types)
       .infer(infer_scan);
 }

@@ -1,5 +1,5 @@
 // Matrix products: MatMul and Gemm.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/ops/limits_common.h"
 #include "core/ops/product_common.h"
 
@@ -100,6 +100,14 @@ Status forget_broadcast(UpgradeContext& c) {
   return {};
 }
 
+// Before opset 11 C had to be given.
+Status with_zero_c(DowngradeContext& c) {
+  if (c.has_input(2)) return {};
+  c.inputs.resize(3);
+  c.inputs[2] = scalar_like(c.inputs[0], 0);
+  return c.scope().status();
+}
+
 OpDef& gemm_schema(OpDef& op) {
   return op.group("math")
       .types("T", kTypes)
@@ -136,7 +144,8 @@ void define_op_matmul(OpRegistry& ops) {
           "the result is cut off.")
       .infer(infer_gemm)
       .grad(grad_gemm)
-      .upgrade(7, forget_broadcast);
+      .upgrade(7, forget_broadcast)
+      .downgrade(11, with_zero_c);
   with_limits(gemm_schema(ops.add(kWeftDomain, "FusedGemm")))
       .doc("Gemm and limits of its results in one pass.")
       .body(fused_gemm_body)

@@ -1,7 +1,7 @@
 // Normalization over the batch, over the last axes or others, and over neighbouring channels, made of other operators.
 #include <numeric>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -308,6 +308,19 @@ Status outputs_to_training(UpgradeContext& c) {
   return {};
 }
 
+Status training_to_outputs(DowngradeContext& c) {
+  const bool training = c.attrs.b("training_mode");
+  if (training != (c.output_count() > 1)) {
+    return unimplemented(training ? "it trains" : "it does not train", " but has ", c.output_count(), " outputs");
+  }
+  c.attrs.erase("training_mode");
+  return {};
+}
+
+Status scales_of_groups(DowngradeContext&) {
+  return unimplemented("its scale and bias were those of groups, not of channels");
+}
+
 }  // namespace
 
 void define_op_normalization(OpRegistry& ops) {
@@ -337,6 +350,7 @@ void define_op_normalization(OpRegistry& ops) {
       .upgrade(7, is_test_to_training)
       .upgrade(9, channels_alone)
       .upgrade(14, outputs_to_training)
+      .downgrade(14, training_to_outputs)
       .body(batch_norm);
   ops.add("LayerNormalization")
       .group("nn")
@@ -406,6 +420,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .inplace(0, 0)
       .upgrade(21, for_each_channel)
+      .downgrade(21, scales_of_groups)
       .body_by_shapes(group_norm);
   ops.add("InstanceNormalization")
       .group("nn")

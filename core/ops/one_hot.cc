@@ -1,5 +1,7 @@
 // OneHot and NonZero: truth as positions and back.
-#include "core/graph/expr.h"
+#include <algorithm>
+
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -70,6 +72,26 @@ Status grad_one_hot(GradContext& c) {
   return {};
 }
 
+// Before opset 11 a negative index named nothing, and only -1 counted from the end as the axis.
+Status indices_from_front(DowngradeContext& c) {
+  if (c.attrs.i("axis") < -1) {
+    WEFT_TRY(const int64_t rank, c.known_rank(0));
+    WEFT_CHECK(axes_from_front_of(c, rank + 1));
+  }
+  const Expr indices = c.inputs[0];
+  // Of types that have no sign there is nothing to do.
+  if (contains(set_of(DType::kU8, DType::kU16, DType::kU32, DType::kU64), indices.dtype())) return {};
+  const std::optional<std::vector<int64_t>> known = c.numbers(0);
+  if (known && std::all_of(known->begin(), known->end(), [](int64_t index) { return index >= 0; })) return {};
+  ExprScope& s = c.scope();
+  Expr whole = cast(indices, DType::kI64);
+  Expr depth = reshape(cast(c.inputs[1], DType::kI64), constant_ints(s, {}));
+  Expr negative = make(s, "Less", {whole, constant_int(s, 0)});
+  // Further away they name nothing still.
+  c.inputs[0] = where(negative, whole + depth, whole);
+  return s.status();
+}
+
 Status infer_non_zero(InferContext& c) {
   if (!c.has_rank(0)) {
     c.set_dims(0, c.fresh_dims(2));
@@ -98,7 +120,8 @@ void define_op_one_hot(OpRegistry& ops) {
       .input("values", "T3", "[2]: off and on.")
       .output("output", "T3", "The shape of indices with the new axis.")
       .infer(infer_one_hot)
-      .grad(grad_one_hot);
+      .grad(grad_one_hot)
+      .downgrade(11, indices_from_front);
   ops.add("NonZero")
       .group("indexing")
       .since(13)

@@ -1,5 +1,7 @@
 // Pad: elements around a tensor, or taken off it.
-#include "core/graph/expr.h"
+#include <numeric>
+
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -94,6 +96,49 @@ Status pads_to_inputs(UpgradeContext& c) {
   return {};
 }
 
+Status without_wrapping(DowngradeContext& c) {
+  return c.attrs.s("mode") == "wrap" ? unimplemented("its attribute 'mode' is \"wrap\"") : Status();
+}
+
+// Before opset 18 pads were those of all axes, in order.
+Status pads_of_all_axes(DowngradeContext& c) {
+  if (!c.has_input(3)) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(std::vector<int64_t> axes, c.known_numbers(3));
+  for (int64_t& axis : axes) {
+    WEFT_TRY(axis, InferContext::axis(axis, rank));
+  }
+  c.drop_input(3);
+  std::vector<int64_t> all(static_cast<size_t>(rank));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  if (axes == all) return {};
+  // Where each one of all stands among those that are given, behind which there is a 0.
+  const int64_t given = static_cast<int64_t>(axes.size());
+  std::vector<int64_t> places(static_cast<size_t>(2 * rank), 2 * given);
+  for (int64_t i = 0; i < given; ++i) {
+    places[static_cast<size_t>(axes[i])] = i;
+    places[static_cast<size_t>(axes[i] + rank)] = i + given;
+  }
+  ExprScope& s = c.scope();
+  if (std::optional<std::vector<int64_t>> pads = c.numbers(1)) {
+    pads->push_back(0);
+    for (int64_t& place : places) place = (*pads)[static_cast<size_t>(place)];
+    c.inputs[1] = constant_ints(s, places);
+  } else {
+    c.inputs[1] = make(s, "Gather", {concat({c.inputs[1], constant_ints(s, {0})}, 0), constant_ints(s, places)});
+  }
+  return s.status();
+}
+
+Status pads_to_attrs(DowngradeContext& c) {
+  if (c.has_input(2)) {
+    WEFT_TRY(const double value, c.known_float(2));
+    c.attrs.set("value", value);
+    c.drop_input(2);
+  }
+  return c.input_to_attr(1, "pads");
+}
+
 }  // namespace
 
 void define_op_pad(OpRegistry& ops) {
@@ -116,7 +161,10 @@ void define_op_pad(OpRegistry& ops) {
       .output("output", "T", "The sizes of data with the pads added.")
       .infer(infer_pad)
       .grad(grad_pad)
-      .upgrade(11, pads_to_inputs);
+      .upgrade(11, pads_to_inputs)
+      .downgrade(19, without_wrapping)
+      .downgrade(18, pads_of_all_axes)
+      .downgrade(11, pads_to_attrs);
 }
 
 }  // namespace weft

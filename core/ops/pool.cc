@@ -1,8 +1,8 @@
 // Pools: the greatest, the mean, the sum and the norm of each window or of each whole plane.
 #include <cmath>
 
-#include "core/graph/expr.h"
 #include "core/op/window.h"
+#include "core/ops/downgrade_common.h"
 #include "core/ops/pool_common.h"
 
 namespace weft {
@@ -196,7 +196,8 @@ void define_op_pool(OpRegistry& ops) {
       .output("Y", "T", "[N, C, O1, ...].")
       .optional_output("Indices", "i64", "Of each maximum: its place in X as a flat tensor.")
       .infer(infer_max_pool)
-      .grad(grad_max_pool);
+      .grad(grad_max_pool)
+      .downgrade(10, without_dilations);
   window_schema(ops.add("AveragePool"))
       .group("nn")
       .since(22)
@@ -206,7 +207,8 @@ void define_op_pool(OpRegistry& ops) {
       .input("X", "T", "[N, C, D1, ...].")
       .output("Y", "T", "[N, C, O1, ...].")
       .infer(infer_pool)
-      .grad(grad_average_pool);
+      .grad(grad_average_pool)
+      .downgrade(19, without_dilations);
   window_schema(ops.add(kWeftDomain, "AveragePoolGrad"))
       .group("gradient")
       .doc("The gradient of AveragePool by X, given that of Y.")
@@ -245,6 +247,7 @@ void define_op_pool(OpRegistry& ops) {
       .input("X", "T", "[N, C, D1, ...].")
       .output("Y", "T", "[N, C, O1, ...].")
       .upgrade(2, whole_power)
+      .downgrade(18, without_dilations)
       .body(lp_pool);
   ops.add("GlobalAveragePool")
       .group("nn")

@@ -1,7 +1,7 @@
 // QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, made of other operators.
 #include <algorithm>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -166,6 +166,42 @@ Status quantize_by_range(BodyContext& c) {
   return {};
 }
 
+// What a node says without them, too, is left out: that it computes in the scale's type, and gives the zero point's, or u8.
+Status without_precision(DowngradeContext& c) {
+  if (c.attrs.i_or("precision", 0) == static_cast<int64_t>(c.inputs[1].dtype())) c.attrs.erase("precision");
+  return {};
+}
+Status quantized_as_zero_point(DowngradeContext& c) {
+  if (!c.attrs.has("output_dtype")) return {};
+  const DType dtype = c.output(0).dtype;
+  c.attrs.erase("output_dtype");
+  if (c.has_input(2) || dtype == DType::kU8) return {};
+  Expr zero = scalar(c.scope(), dtype, 0);
+  c.inputs.resize(3);
+  c.inputs[2] = expand_like(zero, c.inputs[1]);
+  return c.scope().status();
+}
+Status dequantized_as_scale(DowngradeContext& c) {
+  if (c.output(0).dtype == c.inputs[1].dtype()) c.attrs.erase("output_dtype");
+  return {};
+}
+
+// It is of types that there were not.
+Status without_quantized_saturate(DowngradeContext& c) {
+  c.attrs.erase("saturate");
+  return {};
+}
+
+// Before opset 13 there was one scale for all.
+Status one_scale(DowngradeContext& c) {
+  const Expr scale = c.inputs[1];
+  if (!scale.has_rank() || scale.rank() != 0) {
+    return unimplemented("its scale is ", scale.type().text(), ", not a scalar");
+  }
+  c.attrs.erase("axis");
+  return {};
+}
+
 }  // namespace
 
 void define_op_quantize(OpRegistry& ops) {
@@ -195,6 +231,10 @@ void define_op_quantize(OpRegistry& ops) {
       .optional_input("y_zero_point", "T3", kZeroDoc)
       .output("y", "T3", "The shape of x.")
       .no_gradient("its output is rounded, and changes in steps")
+      .downgrade(23, without_precision)
+      .downgrade(21, quantized_as_zero_point)
+      .downgrade(19, without_quantized_saturate)
+      .downgrade(13, one_scale)
       .body(quantize);
   ops.add("DequantizeLinear")
       .group("math")
@@ -210,6 +250,8 @@ void define_op_quantize(OpRegistry& ops) {
       .input("x_scale", "T2", kScaleDoc)
       .optional_input("x_zero_point", "T1", kZeroDoc)
       .output("y", "T3", "The shape of x.")
+      .downgrade(23, dequantized_as_scale)
+      .downgrade(13, one_scale)
       .body(dequantize);
   ops.add("DynamicQuantizeLinear")
       .group("math")

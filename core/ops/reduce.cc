@@ -1,5 +1,5 @@
 // Reductions over axes: the Reduce family.
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -146,6 +146,26 @@ Status axes_to_input(UpgradeContext& c) {
   return c.attr_to_input("axes", 1);
 }
 
+// Without the attribute all axes are meant.
+Status axes_to_attr(DowngradeContext& c) {
+  const bool none_if_empty = c.attrs.b("noop_with_empty_axes");
+  c.attrs.erase("noop_with_empty_axes");
+  if (c.has_input(1)) {
+    WEFT_TRY(std::vector<int64_t> axes, c.known_numbers(1));
+    c.drop_input(1);
+    if (!axes.empty()) {
+      c.attrs.set("axes", std::move(axes));
+      return {};
+    }
+  }
+  if (!none_if_empty) return {};
+  // Over an axis of one element, which is over nothing.
+  c.inputs[0] = unsqueeze(c.inputs[0], {0});
+  c.attrs.set("axes", std::vector<int64_t>{0});
+  c.attrs.set("keepdims", int64_t{0});
+  return c.scope().status();
+}
+
 }  // namespace
 
 void define_op_reduce(OpRegistry& ops) {
@@ -163,7 +183,9 @@ void define_op_reduce(OpRegistry& ops) {
                     .output("reduced", "T", "The reduced tensor.")
                     .infer(infer)
                     .grad(row.grad);
-    op.upgrade(row.axes_input_since, axes_to_input<18>);
+    op.upgrade(row.axes_input_since, axes_to_input<18>)
+        .downgrade(row.axes_input_since, axes_to_attr)
+        .downgrade(11, axes_from_front);
   }
 }
 

@@ -1,7 +1,7 @@
 // The same elements under another shape: Reshape, Flatten, Squeeze, Unsqueeze.
 #include <algorithm>
 
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -167,6 +167,43 @@ Status infer_unsqueeze(InferContext& c) {
   return {};
 }
 
+// Whether the one is 0 only where the other one is.
+bool is_zero_with(const Dim& dim, const Dim& other) {
+  if (other.known()) return other.is(0);
+  Result<Dim> times = dim.exact_div(other);
+  return times.ok() && times->known() && !times->is(0);
+}
+
+// Before opset 14 a 0 of the shape kept the input's dimension.
+Status without_zeros(DowngradeContext& c) {
+  const bool allows = c.attrs.b("allowzero");
+  c.attrs.erase("allowzero");
+  if (!allows) return {};
+  const Expr x = c.inputs[0];
+  const std::shared_ptr<const Dims>& shape = c.inputs[1].type().ints;
+  bool same = shape != nullptr;
+  for (size_t i = 0; same && i < shape->size(); ++i) {
+    const Dim& dim = (*shape)[i];
+    const bool is_zero_in_both = x.has_rank() && i < x.dims().size() && is_zero_with(dim, x.dims()[i]);
+    same = (dim.known() && !dim.is(0)) || is_zero_in_both;
+  }
+  if (same) return {};
+  return unimplemented("its attribute 'allowzero' is set, and a 0 of the shape might not be a 0 of the input");
+}
+
+// Before opset 13; without axes there is nothing to do, but without the attribute all would be meant.
+Status axes_to_attr(DowngradeContext& c) {
+  const std::optional<std::vector<int64_t>> axes = c.numbers(1);
+  if (!axes || !axes->empty()) return c.input_to_attr(1, "axes");
+  c.replace({make(c.scope(), "Identity", {c.inputs[0]})});
+  return c.scope().status();
+}
+
+Status new_axes_from_front(DowngradeContext& c) {
+  if (!c.output(0).has_rank) return axes_from_front(c);
+  return axes_from_front_of(c, static_cast<int64_t>(c.output(0).dims.size()));
+}
+
 Status grad(GradContext& c) {
   c.set_grad(0, reshape_like(c.grad(0), c.input(0)));
   return {};
@@ -189,7 +226,8 @@ void define_op_reshape(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_reshape)
       .grad(grad)
-      .upgrade(5, [](UpgradeContext& c) { return c.attr_to_input("shape", 1); });
+      .upgrade(5, [](UpgradeContext& c) { return c.attr_to_input("shape", 1); })
+      .downgrade(14, without_zeros);
   ops.add("Flatten")
       .group("shape")
       .since(25)
@@ -201,7 +239,8 @@ void define_op_reshape(OpRegistry& ops) {
       .view()
       .inplace(0, 0)
       .infer(infer_flatten)
-      .grad(grad);
+      .grad(grad)
+      .downgrade(11, axes_from_front);
   ops.add("Squeeze")
       .group("shape")
       .since(25)
@@ -215,7 +254,9 @@ void define_op_reshape(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_squeeze)
       .grad(grad)
-      .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("axes", 1); });
+      .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("axes", 1); })
+      .downgrade(13, axes_to_attr)
+      .downgrade(11, axes_from_front);
   ops.add("Unsqueeze")
       .group("shape")
       .since(25)
@@ -229,7 +270,9 @@ void define_op_reshape(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_unsqueeze)
       .grad(grad)
-      .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("axes", 1); });
+      .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("axes", 1); })
+      .downgrade(13, axes_to_attr)
+      .downgrade(11, new_axes_from_front);
 }
 
 }  // namespace weft

@@ -1,6 +1,10 @@
 // Resize and its gradient; Upsample, which is what it was called before opset 10.
 #include "core/op/resize.h"
-#include "core/graph/expr.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -212,6 +216,85 @@ Status leave_out_empty_inputs(UpgradeContext& c) {
   return {};
 }
 
+bool is_empty_list(const DowngradeContext& c, int i) {
+  return c.has_input(i) && c.inputs[i].has_rank() && c.inputs[i].rank() == 1 && c.inputs[i].dims()[0].is(0);
+}
+
+Status without_symmetry(DowngradeContext& c) {
+  const std::string& mode = c.attrs.s("coordinate_transformation_mode");
+  if (mode != "half_pixel_symmetric") return {};
+  return unimplemented("its attribute 'coordinate_transformation_mode' is \"", mode, "\"");
+}
+
+// Before opset 18 the inputs spoke of all axes, in order.
+Status sizes_of_all_axes(DowngradeContext& c) {
+  if (!c.attrs.has("axes")) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(const std::vector<int64_t> axes, axes_to_resize(c.attrs, rank));
+  c.attrs.erase("axes");
+  std::vector<int64_t> all(static_cast<size_t>(rank));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  if (axes == all) return {};
+  if (c.attrs.s("coordinate_transformation_mode") == "tf_crop_and_resize") {
+    return unimplemented("its attribute 'axes' is given, and its input 'roi' speaks of them");
+  }
+  c.drop_input(1);
+  for (int i : {2, 3}) {
+    if (is_empty_list(c, i)) c.drop_input(i);
+  }
+  // The other axes keep their sizes.
+  ExprScope& s = c.scope();
+  if (c.has_input(2)) {
+    const Tensor* given = c.constant(2);
+    if (given == nullptr || given->count() != static_cast<int64_t>(axes.size())) {
+      return unimplemented("its attribute 'axes' is given, so its input 'scales' would have to be a constant");
+    }
+    std::vector<float> scales(all.size(), 1);
+    for (size_t i = 0; i < axes.size(); ++i) scales[static_cast<size_t>(axes[i])] = given->as<float>()[i];
+    c.inputs[2] = constant(s, Tensor::vector<float>(scales));
+  }
+  if (c.has_input(3)) {
+    std::vector<Expr> parts;
+    for (int64_t axis : all) {
+      const auto at = std::find(axes.begin(), axes.end(), axis);
+      parts.push_back(make(s, "Gather",
+                           {at == axes.end() ? shape_of(c.inputs[0]) : c.inputs[3],
+                            constant_ints(s, {at == axes.end() ? axis : int64_t{at - axes.begin()}})}));
+    }
+    c.inputs[3] = concat(parts, 0);
+    if (const std::optional<std::vector<int64_t>> sizes = c.numbers(3)) c.inputs[3] = constant_ints(s, *sizes);
+  }
+  return s.status();
+}
+
+// Before opset 13 what was not given was an empty tensor.
+Status empty_inputs(DowngradeContext& c) {
+  if (c.inputs.size() < 3) c.inputs.resize(3);
+  for (int i : {1, 2}) {
+    if (!c.has_input(i)) c.inputs[i] = constant(c.scope(), Tensor::vector<float>({}));
+  }
+  return c.scope().status();
+}
+
+// Scales alone, and one way of counting places.
+Status resize_to_opset_10(DowngradeContext& c) {
+  if (c.has_input(3)) return unimplemented("it has the input 'sizes'");
+  const std::string& mode = c.attrs.s("mode");
+  const std::string& coordinates = c.attrs.s("coordinate_transformation_mode");
+  const std::string& nearest = c.attrs.s("nearest_mode");
+  if (mode == "cubic") return unimplemented("its attribute 'mode' is \"cubic\"");
+  if (coordinates != "asymmetric" || (mode == "nearest" && nearest != "floor")) {
+    return unimplemented("its attributes 'coordinate_transformation_mode' and 'nearest_mode' are \"", coordinates,
+                         "\" and \"", nearest, "\", but would have to be \"asymmetric\" and \"floor\"");
+  }
+  // None of these says anything then.
+  for (const char* name : {"coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a", "extrapolation_value"}) {
+    c.attrs.erase(name);
+  }
+  c.inputs = {c.inputs[0], c.inputs[2]};
+  return {};
+}
+
 OpDef& resize_schema(OpDef& op) {
   return op
       .flag("antialias", false,
@@ -264,7 +347,11 @@ void define_op_resize(OpRegistry& ops) {
       .infer(infer_resize)
       .grad(grad_resize)
       .upgrade(11, resize_of_opset_10)
-      .upgrade(13, leave_out_empty_inputs);
+      .upgrade(13, leave_out_empty_inputs)
+      .downgrade(19, without_symmetry)
+      .downgrade(18, sizes_of_all_axes)
+      .downgrade(13, empty_inputs)
+      .downgrade(11, resize_to_opset_10);
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
                  .doc("The gradient of Resize by X, given that of Y.")

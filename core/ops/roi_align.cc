@@ -1,5 +1,5 @@
 // RoiAlign: regions sampled between pixels.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -78,6 +78,15 @@ Status keep_old_coordinates(UpgradeContext& c) {
   return {};
 }
 
+Status old_coordinates(DowngradeContext& c) {
+  const std::string& mode = c.attrs.s("coordinate_transformation_mode");
+  if (mode != "output_half_pixel") {
+    return unimplemented("its attribute 'coordinate_transformation_mode' is \"", mode, "\"");
+  }
+  c.attrs.erase("coordinate_transformation_mode");
+  return {};
+}
+
 OpDef& align_attrs(OpDef& op) {
   return op.types("T1", kFloatTypes)
       .attr("coordinate_transformation_mode", "half_pixel",
@@ -109,7 +118,8 @@ void define_op_roi_align(OpRegistry& ops) {
       .output("Y", "T1", "[regions, C, height, width].")
       .infer(infer_roi_align)
       .body_by_shapes(roi_align)
-      .upgrade(16, keep_old_coordinates);
+      .upgrade(16, keep_old_coordinates)
+      .downgrade(16, old_coordinates);
   align_inputs(align_attrs(ops.add(kWeftDomain, "RoiAlignMean"))
                    .group("gradient")
                    .doc("RoiAlign of means.")

@@ -1,4 +1,5 @@
 // Elements picked and written one by one along an axis: GatherElements and ScatterElements.
+#include "core/ops/downgrade_common.h"
 #include "core/ops/scatter_common.h"
 
 namespace weft {
@@ -78,6 +79,11 @@ Status rename_scatter(UpgradeContext& c) {
   return {};
 }
 
+Status as_scatter(DowngradeContext& c) {
+  c.op = "Scatter";
+  return {};
+}
+
 OpDef& along_axis(OpDef& op) {
   return op.group("indexing")
       .types("T", kTensorTypes)
@@ -117,7 +123,9 @@ void define_op_scatter_elements(OpRegistry& ops) {
                            "alone."))
       .inplace(0, 0)
       .infer(infer_scatter_elements)
-      .grad(grad_scatter_elements);
+      .grad(grad_scatter_elements)
+      .downgrade(18, without_extremes)
+      .downgrade(11, as_scatter);
   scatter_inputs(
       along_axis(ops.add("Scatter")).since(9).doc("The name of ScatterElements before opset 11, without a reduction."))
       .body(scatter_as_elements)

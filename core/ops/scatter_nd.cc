@@ -1,6 +1,7 @@
 // Slices at many places at once: ScatterND, GatherND, and ScatterScan, of which gradients are made.
 #include <algorithm>
 
+#include "core/ops/downgrade_common.h"
 #include "core/ops/scatter_common.h"
 
 namespace weft {
@@ -134,7 +135,8 @@ void define_op_scatter_nd(OpRegistry& ops) {
       .output("output", "T", "The shape of data.")
       .inplace(0, 0)
       .infer(infer_scatter)
-      .grad(grad_scatter);
+      .grad(grad_scatter)
+      .downgrade(18, without_extremes);
   ops.add("GatherND")
       .group("indexing")
       .since(13)

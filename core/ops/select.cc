@@ -1,5 +1,7 @@
 // Where and Clip: choosing between values.
-#include "core/graph/expr.h"
+#include <limits>
+
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -77,6 +79,21 @@ Status clip_bounds_to_inputs(UpgradeContext& c) {
   return {};
 }
 
+// Those that are not given were the largest finite numbers, which hold infinities back.
+Status clip_bounds_to_attrs(DowngradeContext& c) {
+  const char* names[] = {"min", "max"};
+  for (int i : {1, 2}) {
+    double bound = std::numeric_limits<double>::infinity();
+    if (i == 1) bound = -bound;
+    if (c.has_input(i)) {
+      WEFT_TRY(bound, c.known_float(i));
+      c.drop_input(i);
+    }
+    c.attrs.set(names[i - 1], bound);
+  }
+  return {};
+}
+
 }  // namespace
 
 void define_op_select(OpRegistry& ops) {
@@ -112,7 +129,8 @@ void define_op_select(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_clip)
       .grad(clip_grad)
-      .upgrade(11, clip_bounds_to_inputs);
+      .upgrade(11, clip_bounds_to_inputs)
+      .downgrade(11, clip_bounds_to_attrs);
 }
 
 }  // namespace weft

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/op/slice.h"
 
 namespace weft {
@@ -127,6 +127,31 @@ Status bounds_to_inputs(UpgradeContext& c) {
   return c.attr_to_input("axes", 3);
 }
 
+// Before opset 11 axes did not count from the end.
+Status place_axes_from_front(DowngradeContext& c) {
+  std::optional<std::vector<int64_t>> axes = c.numbers(3);
+  if (!axes || std::all_of(axes->begin(), axes->end(), [](int64_t axis) { return axis >= 0; })) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  for (int64_t& axis : *axes) {
+    WEFT_TRY(axis, InferContext::axis(axis, rank));
+  }
+  c.inputs[3] = cast(constant_ints(c.scope(), *axes), c.inputs[3].dtype());
+  return c.scope().status();
+}
+
+Status bounds_to_attrs(DowngradeContext& c) {
+  if (c.has_input(4)) {
+    WEFT_TRY(const std::vector<int64_t> steps, c.known_numbers(4));
+    for (int64_t step : steps) {
+      if (step != 1) return unimplemented("one of its steps is ", step, ", not 1");
+    }
+    c.drop_input(4);
+  }
+  WEFT_CHECK(c.input_to_attr(1, "starts"));
+  WEFT_CHECK(c.input_to_attr(2, "ends"));
+  return c.input_to_attr(3, "axes");
+}
+
 }  // namespace
 
 void define_op_slice(OpRegistry& ops) {
@@ -151,7 +176,9 @@ void define_op_slice(OpRegistry& ops) {
       .output("output", "T", "The box.")
       .infer(infer_slice)
       .grad(grad_slice)
-      .upgrade(10, bounds_to_inputs);
+      .upgrade(10, bounds_to_inputs)
+      .downgrade(11, place_axes_from_front)
+      .downgrade(10, bounds_to_attrs);
   ops.add(kWeftDomain, "SliceGrad")
       .group("gradient")
       .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")

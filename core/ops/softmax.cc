@@ -1,5 +1,8 @@
 // Scores to probabilities: Softmax and LogSoftmax; and to a choice: Hardmax.
-#include "core/graph/expr.h"
+#include <algorithm>
+#include <numeric>
+
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -89,6 +92,24 @@ Status axes_as_one(UpgradeContext& c) {
   return s.status();
 }
 
+// And back: where the axes behind the one that is meant are of one element, it is the same; else that axis is made the last.
+Status axis_to_axes(DowngradeContext& c) {
+  const int64_t given = c.attrs.i("axis");
+  if (given == -1) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(const int64_t axis, InferContext::axis(given, rank));
+  c.attrs.set("axis", axis);
+  const Expr x = c.inputs[0];
+  bool alone = true;
+  for (int64_t d = axis + 1; d < rank; ++d) alone = alone && x.dims()[d].is(1);
+  if (alone) return {};
+  std::vector<int64_t> perm(static_cast<size_t>(rank));
+  std::iota(perm.begin(), perm.end(), int64_t{0});
+  std::swap(perm[axis], perm[rank - 1]);
+  c.replace({transpose(make(c.scope(), c.op, {transpose(x, perm)}, {{"axis", int64_t{-1}}}), perm)});
+  return c.scope().status();
+}
+
 }  // namespace
 
 void define_op_softmax(OpRegistry& ops) {
@@ -113,7 +134,9 @@ void define_op_softmax(OpRegistry& ops) {
         .inplace(0, 0)
         .infer(infer)
         .grad(row.grad)
-        .upgrade(13, axes_as_one);
+        .upgrade(13, axes_as_one)
+        .downgrade(13, axis_to_axes)
+        .downgrade(11, axes_from_front);
   }
   ops.add("Hardmax")
       .group("activation")
@@ -126,6 +149,8 @@ void define_op_softmax(OpRegistry& ops) {
       .input("input", "T", "Scores, at least one dimension.")
       .output("output", "T", "The shape of input.")
       .upgrade(13, axes_as_one)
+      .downgrade(13, axis_to_axes)
+      .downgrade(11, axes_from_front)
       .infer(infer)
       .body_by_shapes(hardmax)
       .grad(flat);

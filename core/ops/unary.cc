@@ -1,7 +1,7 @@
 // Elementwise operators of one input that keep its shape.
 #include <cmath>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -68,6 +68,17 @@ Status gelu_slope(BodyContext& c) {
     c.set_output(0, cdf + grad_mul(pdf, x));
   }
   return {};
+}
+
+// Before opset 20.
+Status gelu_in_parts(DowngradeContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.inputs[0];
+  Expr twice = c.attrs.s("approximate") == "tanh"
+                   ? make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654})
+                   : make(s, "Erf", {x * 0.7071067811865476});
+  c.replace({x * 0.5 * (1.0 + twice)});
+  return s.status();
 }
 
 Status infer_gelu(InferContext& c) {
@@ -217,7 +228,8 @@ void define_op_unary(OpRegistry& ops) {
       .elementwise()
       .inplace(0, 0)
       .infer(infer_gelu)
-      .grad(grad<gelu>);
+      .grad(grad<gelu>)
+      .downgrade(20, gelu_in_parts);
   ops.add(kWeftDomain, "GeluSlope")
       .group("gradient")
       .doc("The derivative of Gelu at each element of `X`. The gradient of Gelu is made of it.")

@@ -1,5 +1,7 @@
 // Min, Max, Sum and Mean of any number of inputs with broadcasting.
-#include "core/graph/expr.h"
+#include <algorithm>
+
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -58,6 +60,20 @@ Status mean_grad(GradContext& c) {
   return {};
 }
 
+// Before opset 8 all inputs had one shape.
+Status same_shapes(DowngradeContext& c) {
+  const Expr first = c.inputs[0];
+  const bool same = std::all_of(c.inputs.begin(), c.inputs.end(), [&first](const Expr& x) {
+    return x.has_rank() && first.has_rank() && x.dims() == first.dims();
+  });
+  if (same) return {};
+  if (c.op != "Sum") return unimplemented("its inputs are not known to have one shape, as they would have to");
+  Expr sum = first;
+  for (size_t i = 1; i < c.inputs.size(); ++i) sum = sum + c.inputs[i];
+  c.replace({sum});
+  return c.scope().status();
+}
+
 struct Row {
   const char* name;
   const char* output;
@@ -91,7 +107,8 @@ void define_op_variadic(OpRegistry& ops) {
         .elementwise()
         .inplace(0, 0)
         .infer(row.infer)
-        .grad(row.grad);
+        .grad(row.grad)
+        .downgrade(8, same_shapes);
   }
 }
 

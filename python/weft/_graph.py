@@ -460,6 +460,7 @@ class Graph(Handle):
         session: Session | None = None,
         training: bool = False,
         weights: str | None = None,
+        opset: int = 0,
     ) -> None:
         """Writes an ONNX model of what `outputs` need.
 
@@ -469,10 +470,16 @@ class Graph(Handle):
             session: Whose variables are written; None writes the initial values.
             training: Keep variables and everything else, to go on training where it is loaded.
             weights: The name of a safetensors file to write beside the model for the larger tensors.
+            opset: The version of ONNX's operators that the file is of, 7 to 27, for readers that know no later one; 0 is
+                the newest released, or 27 where an operator needs it. Not with `training`.
+
+        Raises:
+            UnimplementedError: ONNX cannot say it, or no operators of `opset` can; the error names the node, and the
+                opset that it needs.
         """
         from ._session import Session
 
-        options = Options("save", training=int(training), weights=weights)
+        options = Options("save", training=int(training), weights=weights, opset=opset)
         _native.weft_graph_save(
             self._handle,
             self._ids(outputs),

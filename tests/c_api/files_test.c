@@ -125,6 +125,27 @@ static void test_there_and_back(void) {
   EXPECT(files_in_folder() == 3);
 }
 
+/* The opset is one that can be written, and not of what is kept for training. */
+static void test_older_opset(void) {
+  Counting c = counting();
+  weft_options* options;
+  weft_bytes* told;
+  int64_t y = binary(c.graph, "Mul", c.x, c.w);
+  CHECK(weft_options_new("save", &options));
+  CHECK(weft_options_set_int(options, "opset", 13));
+  CHECK(weft_graph_save(c.graph, &y, 1, c.session, model, options));
+  CHECK(weft_model_inspect(model, &told));
+  EXPECT(strstr(weft_bytes_data(told), "\"ai.onnx\": 13") != NULL);
+  weft_bytes_free(told);
+  CHECK(weft_options_set_int(options, "opset", 6));
+  FAILS(weft_graph_save(c.graph, &y, 1, c.session, model, options), WEFT_INVALID_ARGUMENT, "option 'opset' is 6");
+  CHECK(weft_options_set_int(options, "opset", 13));
+  CHECK(weft_options_set_int(options, "training", 1));
+  FAILS(weft_graph_save(c.graph, &y, 1, c.session, model, options), WEFT_INVALID_ARGUMENT, "'training' and 'opset'");
+  weft_options_free(options);
+  discard(&c);
+}
+
 /* No file may have more than 16 bytes: what is there stays as it is, and nothing is left beside it. */
 static void test_full_disk(void) {
   Counting c = counting();
@@ -254,6 +275,7 @@ int main(void) {
   snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", folder);
   snprintf(tensors, sizeof tensors, "%s/tensors.safetensors", folder);
   snprintf(none, sizeof none, "%s/none.safetensors", folder);
+  test_older_opset();
   test_there_and_back();
   test_full_disk();
   test_no_files();

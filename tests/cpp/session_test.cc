@@ -146,6 +146,23 @@ TEST_F(Running, ModelsKeepTheirTrainingAndWeights) {
   }
 }
 
+TEST_F(Running, ModelsAreOfTheOpsetThatIsAskedFor) {
+  TemporaryFile file("older.onnx");
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "2");
+  const Value y = weft::gelu(x);
+  weft::SaveOptions options;
+  options.opset = 17;
+  graph.save(file.path(), {y}, nullptr, options);
+  const std::string told = weft::inspect(file.path());
+  EXPECT_NE(told.find("\"ai.onnx\": 17"), std::string::npos) << told;
+  EXPECT_NE(told.find("\"Erf\": 1"), std::string::npos) << told;
+  options.opset = 8;
+  EXPECT_EQ(error_of([&] { graph.save(file.path(), {y}, nullptr, options); }).code(), WEFT_UNIMPLEMENTED);
+  options.opset = 6;
+  EXPECT_EQ(error_of([&] { graph.save(file.path(), {y}, nullptr, options); }).code(), WEFT_INVALID_ARGUMENT);
+}
+
 TEST_F(Running, CheckpointsGoThroughFiles) {
   TemporaryFile file("checkpoint.safetensors");
   Line line, other;

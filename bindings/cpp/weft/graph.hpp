@@ -30,6 +30,10 @@ struct SaveOptions {
   bool training = false;
   /// The name of a safetensors file to write beside the model for tensors of 1 KiB and more; "": they are in the model.
   std::string weights;
+  /// The version of ONNX's operators that the file is of, 7 to 27, for readers that know no later one; 0: the newest
+  /// released, or 27 where an operator needs it. What no operators of that version stand for is UNIMPLEMENTED, with the node
+  /// and the version that it needs; with `training` it is INVALID_ARGUMENT.
+  int32_t opset = 0;
 };
 
 /// An output of Graph::host_call.

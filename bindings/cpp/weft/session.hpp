@@ -277,6 +277,7 @@ inline void Graph::save(const std::string& path, const std::vector<Value>& outpu
   detail::OptionsHandle options("save");
   options.set("training", wanted.training);
   if (!wanted.weights.empty()) options.set("weights", wanted.weights);
+  options.set("opset", int64_t{wanted.opset});
   std::vector<int64_t> out = detail::ids(outputs);
   detail::check(weft_graph_save(handle(), out.data(), detail::count32(out),
                                 session != nullptr ? session->handle() : nullptr, detail::text(path), options.get()));

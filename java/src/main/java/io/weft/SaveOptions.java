@@ -29,4 +29,16 @@ public final class SaveOptions extends Settings {
     put("weights", file);
     return this;
   }
+
+  /**
+   * Writes a file of an older version of ONNX's operators, for readers that know no later one. What no operators of that version
+   * stand for is UNIMPLEMENTED, with the node and the version that it needs; with {@link #training} it is INVALID_ARGUMENT.
+   *
+   * @param opset the version, 7 to 27; 0, the default, for the newest released, or 27 where an operator needs it
+   * @return this
+   */
+  public SaveOptions opset(int opset) {
+    put("opset", opset);
+    return this;
+  }
 }

@@ -17,6 +17,7 @@ import io.weft.SaveOptions;
 import io.weft.Session;
 import io.weft.Tensor;
 import io.weft.Value;
+import io.weft.Weft;
 import io.weft.WeftException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -110,6 +111,19 @@ class ModelTest {
       assertEquals(List.of("d/kernel", "d/bias"), loaded.variables().stream().map(Value::name).sorted(Comparator.reverseOrder()).toList());
     }
     assertThrows(WeftException.NotFound.class, () -> Graph.load(path, new LoadOptions().trainable("e/kernel")));
+  }
+
+  @Test
+  void aModelIsOfTheOpsetThatIsAskedFor() {
+    Path path = folder.resolve("older.onnx");
+    try (Graph graph = new Graph()) {
+      List<Value> y = List.of(graph.ops().gelu(graph.input("x", DataType.F32, "2")));
+      graph.save(path, y, null, new SaveOptions().opset(17));
+      String told = Weft.inspect(path);
+      assertTrue(told.contains("\"ai.onnx\": 17") && told.contains("\"Erf\": 1"), told);
+      assertThrows(WeftException.Unimplemented.class, () -> graph.save(path, y, null, new SaveOptions().opset(8)));
+      assertThrows(WeftException.InvalidArgument.class, () -> graph.save(path, y, null, new SaveOptions().opset(6)));
+    }
   }
 
   @Test

@@ -1,0 +1,91 @@
+// What is written in the place of a node: the operators that it is made of, or its form in an older opset.
+#include "core/format/onnx_parts.h"
+
+#include "core/graph/downgrade.h"
+
+namespace weft::onnx {
+
+namespace {
+
+// A graph with what stands for the first `count` inputs of a node: constants where they are, so that rules know them.
+Result<Parts> stand_ins(const Graph& graph, const Node& node, size_t count) {
+  Parts parts;
+  WEFT_TRY(parts.graph, Graph::make(graph.ops()));
+  for (size_t i = 0; i < count; ++i) {
+    const ValueId id = node.inputs[i];
+    parts.given.push_back(kNoValue);
+    if (id == kNoValue) continue;
+    const std::shared_ptr<const Tensor>& constant = graph.value(id).constant;
+    if (constant != nullptr) {
+      WEFT_TRY(parts.given.back(), parts.graph->add_constant(*constant));
+    } else {
+      WEFT_TRY(parts.given.back(), parts.graph->add_input("", graph.type(id)));
+    }
+  }
+  parts.first = parts.graph->node_count();
+  return parts;
+}
+
+std::vector<Expr> expressions(ExprScope& scope, const std::vector<ValueId>& ids) {
+  std::vector<Expr> out;
+  for (ValueId id : ids) out.push_back(id == kNoValue ? Expr() : Expr(scope, id));
+  return out;
+}
+
+std::vector<ValueId> ids_of(const std::vector<Expr>& values) {
+  std::vector<ValueId> out;
+  for (const Expr& value : values) out.push_back(value.id());
+  return out;
+}
+
+// The same; an error says of "it", the node, why there is no such form.
+Result<Parts> form_in(const Graph& graph, const Node& node, const OpDef& op, const OpHistory& history, int opset) {
+  WEFT_TRY(Parts parts, stand_ins(graph, node, static_cast<size_t>(node.schema_inputs)));
+  ExprScope scope(*parts.graph);
+  std::vector<ValueType> outputs;
+  for (int i = 0; i < node.output_count; ++i) outputs.push_back(graph.type(node.output(i)));
+  DowngradeContext c(scope, op, expressions(scope, parts.given), node.attrs, std::move(outputs));
+  for (const Downgrade& downgrade : op.downgrades()) {
+    if (opset >= downgrade.version) continue;
+    WEFT_CHECK(downgrade.apply(c));
+    WEFT_CHECK(scope.status());
+    if (!c.is_replaced()) continue;
+    parts.outputs = ids_of(c.replacements());
+    return parts;
+  }
+  while (!c.inputs.empty() && !c.inputs.back().valid()) c.inputs.pop_back();
+  NodeForm form{c.op, op, {}, {}, c.attrs};
+  for (const Expr& input : c.inputs) form.inputs.push_back(input.valid() ? &input.type() : nullptr);
+  for (int i = 0; i < c.output_count(); ++i) form.outputs.push_back(&c.output(i));
+  if (std::string why = history.misfit(form, opset); !why.empty()) return unimplemented(why);
+  for (const auto& [name, value] : node.attrs) {
+    if (!history.has_attr(c.op, name, opset)) c.attrs.erase(name);  // it says what is so without it
+  }
+  parts.def = &op;
+  parts.op = std::move(c.op);
+  parts.inputs = ids_of(c.inputs);
+  parts.attrs = std::move(c.attrs);
+  return parts;
+}
+
+}  // namespace
+
+Result<Parts> body_of(const Graph& graph, const Node& node) {
+  WEFT_TRY(Parts parts, stand_ins(graph, node, node.inputs.size()));
+  ExprScope scope(*parts.graph);
+  WEFT_TRY(const std::vector<Expr> made, expand_body(scope, *node.op, node.attrs, expressions(scope, parts.given),
+                                                     node.output_count, node.name));
+  parts.outputs = ids_of(made);
+  return parts;
+}
+
+Result<Parts> older_form(const Graph& graph, const Node& node, const OpDef& op, const OpHistory& history, int opset) {
+  Result<Parts> parts = form_in(graph, node, op, history, opset);
+  if (parts.ok()) return parts;
+  int needed = opset + 1;
+  while (needed < kUnreleasedOpset && !form_in(graph, node, op, history, needed).ok()) ++needed;
+  return unimplemented(op.name(), " needs opset ", needed, ", but opset ", opset, " was asked for: ",
+                       parts.status().message());
+}
+
+}  // namespace weft::onnx

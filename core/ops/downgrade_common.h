@@ -1,0 +1,20 @@
+// What operators share that are written for older opsets.
+#pragma once
+
+#include "core/graph/downgrade.h"
+
+namespace weft {
+
+// Before opset 11 axes did not count from the end: attributes "axis" and "axes" of operators that mean by them those of
+// their first input.
+Status axes_from_front(DowngradeContext& c);
+// The same where they mean those of a value of that rank.
+Status axes_from_front_of(DowngradeContext& c, int64_t rank);
+
+// Windows had no dilations: they are left out where all are 1.
+Status without_dilations(DowngradeContext& c);
+
+// Scatters joined elements with those that were there in fewer ways, or in none.
+Status without_extremes(DowngradeContext& c);
+
+}  // namespace weft

@@ -1,0 +1,321 @@
+// Graphs saved for older opsets: the forms that nodes get, what stands for those that there were not, what is refused.
+#include <cmath>
+#include <map>
+
+#include "core/format/onnx_wire.h"
+#include "tests/core/format/onnx_common.h"
+
+namespace weft {
+namespace {
+
+using namespace onnx;
+
+// What a file says of one of its nodes.
+struct NodeSaid {
+  std::string op;
+  size_t inputs = 0;
+  std::map<std::string, std::vector<int64_t>> ints;  // attributes; of those of other types the names
+};
+
+struct FileSaid {
+  int64_t ir = 0;
+  std::map<std::string, int64_t> opsets;
+  std::vector<NodeSaid> nodes;
+  size_t inputs = 0, initializers = 0;
+
+  NodeSaid first() const { return nodes.empty() ? NodeSaid() : nodes[0]; }
+  const NodeSaid* find(std::string_view op) const {
+    for (const NodeSaid& node : nodes) {
+      if (node.op == op) return &node;
+    }
+    return nullptr;
+  }
+};
+
+FileSaid said(const std::string& bytes) {
+  FileSaid out;
+  const ModelWire model = *read_model(bytes);
+  out.ir = model.ir_version;
+  for (const auto& [domain, version] : model.opsets) out.opsets[std::string(domain)] = version;
+  const GraphWire graph = *read_graph(model.graph);
+  out.inputs = graph.inputs.size();
+  out.initializers = graph.initializers.size();
+  for (std::string_view node_bytes : graph.nodes) {
+    const NodeWire node = *read_node(node_bytes);
+    NodeSaid& said = out.nodes.emplace_back();
+    said.op = node.op_type;
+    said.inputs = node.inputs.size();
+    for (std::string_view attribute_bytes : node.attributes) {
+      const AttributeWire attribute = *read_attribute(attribute_bytes);
+      std::vector<int64_t>& ints = said.ints[std::string(attribute.name)];
+      ints = attribute.type == kTypeInt ? std::vector<int64_t>{attribute.i} : attribute.ints;
+    }
+  }
+  return out;
+}
+
+// A graph of the input x.
+struct Net {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ValueId x;
+
+  explicit Net(Dims dims, DType dtype = DType::kF32)
+      : x(*graph->add_input("x", ValueType::tensor(dtype, std::move(dims)))) {}
+
+  ValueId numbers(const std::vector<int64_t>& values) { return *graph->add_constant(Tensor::vector<int64_t>(values)); }
+  // The first output of a node, whose outputs become those of the graph.
+  ValueId add(const char* op, std::vector<ValueId> inputs, Attrs attrs = {}, int outputs = 0) {
+    NodeOptions options;
+    options.name = "it";
+    options.output_count = outputs;
+    Result<NodeId> id = graph->add("", op, std::move(inputs), std::move(attrs), std::move(options));
+    EXPECT_TRUE(id.ok()) << id.status().text();
+    const Node& node = graph->node(*id);
+    std::vector<ValueId> values;
+    for (int i = 0; i < node.output_count; ++i) values.push_back(node.output(i));
+    EXPECT_TRUE(graph->set_outputs(values).ok());
+    return values[0];
+  }
+
+  Result<std::string> save(int64_t opset, bool training = false) const {
+    OnnxSaveOptions options;
+    options.opset = opset;
+    options.training = training;
+    return save_onnx_bytes(*graph, graph->outputs(), {}, options);
+  }
+  // What the file of an opset says, if it can be saved, and gives of these numbers.
+  FileSaid said_of(int64_t opset, const Tensor& fed, const std::vector<float>& wanted, float tolerance = 1e-6f) const {
+    Result<std::string> bytes = save(opset);
+    EXPECT_TRUE(bytes.ok()) << "opset " << opset << ": " << bytes.status().text();
+    if (!bytes.ok()) return {};
+    Result<std::shared_ptr<Graph>> again = load(*bytes);
+    EXPECT_TRUE(again.ok()) << "opset " << opset << ": " << again.status().text();
+    if (!again.ok()) return {};
+    Result<std::vector<Tensor>> out = run_graph(*again, {fed});
+    EXPECT_TRUE(out.ok()) << "opset " << opset << ": " << out.status().text();
+    if (!out.ok()) return {};
+    const std::vector<float> found = floats_of((*out)[0]);
+    EXPECT_EQ(found.size(), wanted.size());
+    for (size_t i = 0; i < found.size() && i < wanted.size(); ++i) {
+      if (found[i] == wanted[i]) continue;  // infinities
+      EXPECT_NEAR(found[i], wanted[i], tolerance) << "opset " << opset << ", element " << i;
+    }
+    return said(*bytes);
+  }
+  void expect_refused(int64_t opset, std::string_view text) const {
+    const Status status = save(opset).status();
+    EXPECT_EQ(status.code(), Code::kUnimplemented) << status.text();
+    EXPECT_NE(status.message().find(text), std::string::npos) << status.text();
+    EXPECT_EQ(status.node(), "it");
+  }
+};
+
+Tensor matrix(const std::vector<float>& values, Shape shape) {
+  return *Tensor::vector<float>(values).reshaped(std::move(shape));
+}
+
+TEST(OnnxOpset, IsOneOfThoseThatThereAre) {
+  Net net({Dim(2)});
+  net.add("Relu", {net.x});
+  for (int64_t opset : {-1, 1, 6, 28}) {
+    const Status status = net.save(opset).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << status.text();
+    EXPECT_NE(status.message().find("option 'opset'"), std::string::npos) << status.text();
+  }
+  EXPECT_EQ(net.save(13, true).status().code(), Code::kInvalidArgument);
+  // onnx.helper.VERSION_TABLE; from opset 21 on 10 is enough.
+  const int64_t versions[][2] = {{7, 3},  {9, 4},  {10, 5}, {11, 6},  {12, 7},
+                                 {15, 8}, {18, 8}, {19, 9}, {21, 10}, {26, 10}};
+  for (const auto& [opset, ir] : versions) {
+    const FileSaid file = net.said_of(opset, Tensor::vector<float>({-1, 2}), {0, 2});
+    EXPECT_EQ(file.ir, ir) << opset;
+    EXPECT_EQ(file.opsets, (std::map<std::string, int64_t>{{"", opset}}));
+  }
+  EXPECT_EQ(said(*net.save(0)).opsets[""], 26);
+}
+
+TEST(OnnxOpset, InputsThatWereAttributesBecomeThese) {
+  const Tensor x = matrix({1, 2, 3, 4, 5, 6}, {2, 3});
+  Net sum({Dim(2), Dim(3)});
+  sum.add("ReduceSum", {sum.x, sum.numbers({-1})}, {{"keepdims", 0}});
+  for (int opset : {7, 11, 12, 13, 18}) {
+    const FileSaid file = sum.said_of(opset, x, {6, 15});
+    ASSERT_EQ(file.nodes.size(), 1u);
+    EXPECT_EQ(file.first().inputs, opset < 13 ? 1u : 2u);
+    EXPECT_EQ(file.initializers, opset < 13 ? 0u : 1u);
+    // Before opset 11 axes do not count from the end.
+    if (opset < 13) {
+      EXPECT_EQ(file.first().ints.at("axes"), std::vector<int64_t>{opset < 11 ? 1 : -1});
+    }
+  }
+  Net largest({Dim(2), Dim(3)});
+  largest.add("ReduceMax", {largest.x}, {{"keepdims", 0}});
+  EXPECT_EQ(largest.said_of(17, x, {6}).first().ints.count("noop_with_empty_axes"), 0u);
+  Net slice({Dim(2), Dim(3)});
+  slice.add("Slice", {slice.x, slice.numbers({1}), slice.numbers({9}), slice.numbers({-1})});
+  EXPECT_EQ(slice.said_of(9, x, {2, 3, 5, 6}).first().ints.at("axes"), std::vector<int64_t>{1});
+  EXPECT_EQ(slice.said_of(10, x, {2, 3, 5, 6}).first().inputs, 4u);
+  Net steps({Dim(2), Dim(3)});
+  steps.add("Slice", {steps.x, steps.numbers({0}), steps.numbers({3}), steps.numbers({1}), steps.numbers({2})});
+  steps.said_of(10, x, {1, 3, 4, 6});
+  steps.expect_refused(9, "Slice needs opset 10, but opset 9 was asked for: one of its steps is 2, not 1");
+  Net largest_two({Dim(2), Dim(3)});
+  largest_two.add("TopK", {largest_two.x, largest_two.numbers({2})});
+  EXPECT_EQ(largest_two.said_of(9, x, {3, 2, 6, 5}).first().ints.at("k"), std::vector<int64_t>{2});
+}
+
+TEST(OnnxOpset, InputsThatWereAttributesMustBeKnown) {
+  Net net({Dim(2), Dim(3)});
+  ValueId axes = *net.graph->add_input("axes", ValueType::tensor(DType::kI64, {Dim(1)}));
+  net.add("ReduceSum", {net.x, axes});
+  net.expect_refused(12,
+                     "ReduceSum needs opset 13, but opset 12 was asked for: its input 'axes' would have to be a constant");
+  EXPECT_TRUE(net.save(13).ok());
+  // What shapes tell is known too.
+  Net shape({Dim(3), Dim(2)});
+  ValueId of = shape.graph->node(*shape.graph->add("", "Shape", {shape.x}, {{"start", 1}})).output(0);
+  shape.add("Squeeze", {shape.graph->node(*shape.graph->add("", "Unsqueeze", {shape.x, of})).output(0), of});
+  EXPECT_EQ(shape.said_of(12, matrix({1, 2, 3, 4, 5, 6}, {3, 2}), {1, 2, 3, 4, 5, 6}).nodes.back().inputs, 1u);
+}
+
+TEST(OnnxOpset, BoundsAndPadsAreAttributesOfTheirTypes) {
+  Net clip({Dim(3)});
+  clip.add("Clip", {clip.x, *clip.graph->add_constant(Tensor::scalar<float>(-1)), kNoValue});
+  for (int opset : {7, 10, 11, 12, 13}) clip.said_of(opset, Tensor::vector<float>({-3, 0, 5}), {-1, 0, 5});
+  EXPECT_EQ(clip.said_of(10, Tensor::vector<float>({-3, 0, INFINITY}), {-1, 0, INFINITY}).first().ints.size(), 2u);
+  Net pad({Dim(1), Dim(2)});
+  pad.add("Pad", {pad.x, pad.numbers({1, 2}), *pad.graph->add_constant(Tensor::scalar<float>(7)), pad.numbers({-1})});
+  const Tensor x = matrix({1, 2}, {1, 2});
+  EXPECT_EQ(pad.said_of(18, x, {7, 1, 2, 7, 7}).first().inputs, 4u);
+  EXPECT_EQ(pad.said_of(17, x, {7, 1, 2, 7, 7}).first().inputs, 3u);
+  EXPECT_EQ(pad.said_of(10, x, {7, 1, 2, 7, 7}).first().ints.at("pads"), (std::vector<int64_t>{0, 1, 0, 2}));
+  Net wrap({Dim(3)});
+  wrap.add("Pad", {wrap.x, wrap.numbers({1, 0})}, {{"mode", "wrap"}});
+  wrap.said_of(19, Tensor::vector<float>({1, 2, 3}), {3, 1, 2, 3});
+  wrap.expect_refused(18, "Pad needs opset 19, but opset 18 was asked for: its attribute 'mode' is \"wrap\"");
+}
+
+TEST(OnnxOpset, PartsAreEqualOrHaveSizes) {
+  for (int64_t whole : {4, 5}) {
+    Net net({Dim(whole)});
+    net.add("Split", {net.x}, {{"num_outputs", 2}}, 2);
+    std::vector<float> numbers{1, 2, 3, 4, 5};
+    numbers.resize(static_cast<size_t>(whole));
+    const std::vector<float> first(numbers.begin(), numbers.begin() + (whole + 1) / 2);
+    for (int opset : {7, 13, 17, 18}) {
+      const FileSaid file = net.said_of(opset, Tensor::vector<float>(numbers), first);
+      EXPECT_EQ(file.first().inputs, whole == 5 && opset >= 13 && opset < 18 ? 2u : 1u);
+      EXPECT_EQ(file.first().ints.count("num_outputs"), opset < 18 ? 0u : 1u);
+    }
+  }
+  Net open({Dim::symbol("n")});
+  open.add("Split", {open.x}, {{"num_outputs", 2}}, 2);
+  open.expect_refused(17, "Split needs opset 18");
+}
+
+TEST(OnnxOpset, OperatorsThatThereWereNotAreWrittenAsOthers) {
+  Net gelu({Dim(3)});
+  gelu.add("Gelu", {gelu.x});
+  // x times the normal distribution's Phi(x), whose Phi(1) is 0.8413447.
+  const std::vector<float> wanted{-0.1586553f, 0, 0.8413447f};
+  for (int opset : {9, 13, 17, 19, 20}) {
+    const FileSaid file = gelu.said_of(opset, Tensor::vector<float>({-1, 0, 1}), wanted);
+    EXPECT_EQ(file.find("Gelu") == nullptr, opset < 20) << opset;
+    EXPECT_EQ(file.opsets, (std::map<std::string, int64_t>{{"", opset}}));
+  }
+  gelu.expect_refused(8, "Erf needs opset 9, but opset 8 was asked for: there was no such operator");
+  Net norm({Dim(1), Dim(2)});
+  ValueId scale = *norm.graph->add_constant(Tensor::vector<float>({1, 2}));
+  norm.add("LayerNormalization", {norm.x, scale}, {{"epsilon", 0.0}});
+  for (int opset : {7, 13, 16, 17}) {
+    const FileSaid file = norm.said_of(opset, matrix({1, 3}, {1, 2}), {-1, 2});
+    EXPECT_EQ(file.find("LayerNormalization") == nullptr, opset < 17) << opset;
+  }
+  // x times the logistic function of 0.
+  Net swish({Dim(1)});
+  swish.add("Swish", {swish.x}, {{"alpha", 0.0}});
+  EXPECT_NE(swish.said_of(13, Tensor::vector<float>({3}), {1.5}).find("Sigmoid"), nullptr);
+  // Something that ONNX had no words for.
+  Net trilu({Dim(2), Dim(2)});
+  trilu.add("Trilu", {trilu.x});
+  trilu.expect_refused(13, "Trilu needs opset 14, but opset 13 was asked for: there was no such operator");
+}
+
+TEST(OnnxOpset, AnAxisOfSoftmaxThatIsNotTheLastIsMadeIt) {
+  Net net({Dim(2), Dim(2)});
+  net.add("Softmax", {net.x}, {{"axis", 0}});
+  const Tensor x = matrix({0, 0, 0, std::log(3.0f)}, {2, 2});
+  for (int opset : {7, 12}) EXPECT_EQ(net.said_of(opset, x, {0.5, 0.25, 0.5, 0.75}).nodes.size(), 3u);
+  EXPECT_EQ(net.said_of(13, x, {0.5, 0.25, 0.5, 0.75}).nodes.size(), 1u);
+  Net last({Dim(2), Dim(2)});
+  last.add("Softmax", {last.x}, {{"axis", -1}});
+  EXPECT_EQ(last.said_of(10, x, {0.5, 0.5, 0.25, 0.75}).first().ints.at("axis"), std::vector<int64_t>{1});
+  // Behind the axis there is nothing to be taken with it.
+  Net images({Dim(1), Dim(2), Dim(1), Dim(1)});
+  images.add("Softmax", {images.x}, {{"axis", 1}});
+  EXPECT_EQ(images.said_of(11, matrix({0, std::log(3.0f)}, {1, 2, 1, 1}), {0.25, 0.75}).nodes.size(), 1u);
+}
+
+TEST(OnnxOpset, WhatANodeDoesNotUseIsLeftOut) {
+  Net net({Dim(2)});
+  net.add("Cast", {net.x}, {{"to", static_cast<int64_t>(DType::kF32)}});
+  const NodeSaid old = net.said_of(13, Tensor::vector<float>({1, 2}), {1, 2}).first();
+  EXPECT_EQ(old.ints.size(), 1u);
+  EXPECT_EQ(said(*net.save(25)).first().ints.size(), 3u);
+  Net halves({Dim(2)}, DType::kBF16);
+  halves.add("Add", {halves.x, halves.x});
+  EXPECT_TRUE(halves.save(13).ok());
+  halves.expect_refused(12, "Add needs opset 13, but opset 12 was asked for: its input 0 could not be bf16[2]");
+  Net last({Dim(2)});
+  last.add("ArgMax", {last.x}, {{"select_last_index", 1}});
+  EXPECT_TRUE(last.save(12).ok());
+  last.expect_refused(11, "its attribute 'select_last_index' came later");
+}
+
+TEST(OnnxOpset, ZerosOfAShapeMustBeTheInputs) {
+  Net kept({Dim::symbol("n"), Dim(6)});
+  ValueId n = kept.graph->node(*kept.graph->add("", "Shape", {kept.x}, {{"end", 1}})).output(0);
+  NodeId shape = *kept.graph->add("", "Concat", {n, kept.numbers({2, 3})}, {{"axis", 0}});
+  kept.add("Reshape", {kept.x, kept.graph->node(shape).output(0)}, {{"allowzero", 1}});
+  kept.said_of(13, matrix({1, 2, 3, 4, 5, 6}, {1, 6}), {1, 2, 3, 4, 5, 6});
+  Net moved({Dim::symbol("n"), Dim(6)});
+  n = moved.graph->node(*moved.graph->add("", "Shape", {moved.x}, {{"end", 1}})).output(0);
+  shape = *moved.graph->add("", "Concat", {moved.numbers({6}), n}, {{"axis", 0}});
+  moved.add("Reshape", {moved.x, moved.graph->node(shape).output(0)}, {{"allowzero", 1}});
+  moved.said_of(14, matrix({1, 2, 3, 4, 5, 6}, {1, 6}), {1, 2, 3, 4, 5, 6});
+  moved.expect_refused(13, "Reshape needs opset 14");
+}
+
+// Until IR 4 what has a value is an input too; a branch has no inputs, so that its constants are those of the model.
+TEST(OnnxOpset, InitializersOfTheFirstFormatAreInputs) {
+  Net net({Dim(2)});
+  ValueId flag = *net.graph->add_constant(Tensor::scalar<bool>(true));
+  Attrs attrs;
+  for (float term : {1.0f, 2.0f}) {
+    std::shared_ptr<Graph> branch = *Graph::make_subgraph(net.graph);
+    ValueId x = *branch->capture(*net.graph, net.x);
+    ValueId constant = *branch->add_constant(Tensor::scalar<float>(term));
+    ASSERT_TRUE(branch->set_outputs({branch->node(*branch->add("", "Add", {x, constant})).output(0)}).ok());
+    attrs.set(term == 1 ? "then_branch" : "else_branch", GraphRef(std::move(branch)));
+  }
+  net.add("If", {flag}, std::move(attrs));
+  const FileSaid old = net.said_of(8, Tensor::vector<float>({1, 2}), {2, 3});
+  EXPECT_EQ(old.ir, 3);
+  EXPECT_EQ(old.initializers, 3u);
+  EXPECT_EQ(old.inputs, 4u);
+  const FileSaid newer = net.said_of(9, Tensor::vector<float>({1, 2}), {2, 3});
+  EXPECT_EQ(newer.ir, 4);
+  EXPECT_EQ(newer.initializers, 1u);
+  EXPECT_EQ(newer.inputs, 1u);
+}
+
+TEST(OnnxOpset, OperatorsOfOursStay) {
+  Net net({Dim(1), Dim(1)});
+  NodeId root = *net.graph->add("weft", "Cholesky", {net.x});
+  net.add("Relu", {net.graph->node(root).output(0)});
+  const FileSaid file = net.said_of(13, matrix({4}, {1, 1}), {2});
+  EXPECT_EQ(file.opsets, (std::map<std::string, int64_t>{{"", 13}, {"weft", 1}}));
+}
+
+}  // namespace
+}  // namespace weft
