@@ -1,6 +1,7 @@
 // The definition of an operator: schema, documentation, shape rule, gradient or body, upgrades from old versions.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,8 @@ class UpgradeContext;
 using InferFn = Status (*)(InferContext&);
 using GradFn = Status (*)(GradContext&);
 using BodyFn = Status (*)(BodyContext&);
+// A body with a state of its own, as programs register them. Called on several threads at once.
+using BodyFunction = std::function<Status(BodyContext&)>;
 using UpgradeFn = Status (*)(UpgradeContext&);
 
 // What a sub-graph that runs again and again is given.
@@ -56,7 +59,8 @@ struct Upgrade {
 
 class OpDef : public WithAttrs<OpDef> {
  public:
-  OpDef(std::string_view domain, std::string_view name) : domain_(domain), name_(name) {}
+  OpDef(std::string_view domain, std::string_view name)
+      : domain_(domain), name_(name), full_name_(domain.empty() ? std::string(name) : cat(domain, ".", name)) {}
 
   const std::string& domain() const { return domain_; }
   const std::string& name() const { return name_; }
@@ -64,7 +68,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_onnx() const {
     return domain_ == kOnnxDomain || domain_ == kMlDomain || domain_ == kTrainingDomain || domain_ == kPreviewDomain;
   }
-  std::string full_name() const { return domain_.empty() ? name_ : cat(domain_, ".", name_); }
+  const std::string& full_name() const { return full_name_; }
   const std::string& group_name() const { return group_; }
   const std::string& doc_text() const { return doc_; }
   int since_version() const { return since_; }
@@ -83,7 +87,7 @@ class OpDef : public WithAttrs<OpDef> {
   AttrValue held(AttrValue value) const;
   InferFn infer_fn() const { return infer_; }
   GradFn grad_fn() const { return grad_; }
-  BodyFn body_fn() const { return body_; }
+  const BodyFunction& body_fn() const { return body_; }
   const std::string& gradient_of_name() const { return gradient_of_; }
   bool has_body_by_shapes() const { return body_by_shapes_; }
   RepeatedTypesFn repeated_types_fn() const { return repeated_types_; }
@@ -97,6 +101,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
+  bool is_added() const { return added_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
@@ -167,6 +172,10 @@ class OpDef : public WithAttrs<OpDef> {
     body_ = fn;
     return *this;
   }
+  OpDef& body_function(BodyFunction function) {
+    body_ = std::move(function);
+    return *this;
+  }
   // The body is built once the shapes of all inputs are numbers: it is made for them, and the shape rule sees them first.
   OpDef& body_by_shapes(BodyFn fn) {
     body_by_shapes_ = true;
@@ -192,6 +201,11 @@ class OpDef : public WithAttrs<OpDef> {
     internal_ = true;
     return *this;
   }
+  // A program's own, registered at run time.
+  OpDef& added() {
+    added_ = true;
+    return *this;
+  }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
   OpDef& inplace(int out, int in) {
     inplace_.emplace_back(out, in);
@@ -213,7 +227,7 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, group_ = "other", doc_, gradient_of_, no_gradient_;
+  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_;
   int since_ = 1, later_types_since_ = 1;
   DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;
@@ -221,11 +235,12 @@ class OpDef : public WithAttrs<OpDef> {
   std::vector<Upgrade> upgrades_;
   InferFn infer_ = nullptr;
   GradFn grad_ = nullptr;
-  BodyFn body_ = nullptr;
+  BodyFunction body_;
   RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
+  bool added_ = false;
   bool view_ = false;
   bool elementwise_ = false;
   bool body_by_shapes_ = false;
