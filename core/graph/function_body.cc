@@ -1,14 +1,16 @@
 // Bodies that functions of programs build.
 #include "core/graph/function_body.h"
 
+#include <optional>
+
 #include "core/graph/walk.h"
 
 namespace weft {
 
 namespace {
 
-// How many bodies are being built on this thread, one in the other. A graph knows what it is the body of, but a function may
-// add its own operator to any graph.
+// How many bodies are being built on this thread, one in the other. A graph knows what it is the body of, but a function
+// may add its own operator to any graph.
 class Building {
  public:
   Building() { ++depth_; }
@@ -78,8 +80,8 @@ Status check_built(const OpDef& op, const Graph& graph, size_t input_count, cons
   return {};
 }
 
-// Whether a node comes apart as it is copied: then all that is in it is named after the outermost node, whichever graph the
-// copy goes to.
+// Whether a node comes apart as it is copied: then all that is in it is named after the outermost node, whichever graph
+// the copy goes to.
 bool comes_apart(const Node& node) {
   return node.op->body_fn() != nullptr && (node.op->is_added() || !node.op->is_pure());
 }
@@ -133,7 +135,9 @@ Status build_in_graph(BodyContext& c, const Opsets& opsets, const BuildBody& bui
   std::vector<ValueId> made(static_cast<size_t>(c.output_count()), kNoValue);
   WEFT_CHECK(Building::check());
   {
-    Building building;
+    const Building building;
+    std::optional<GraphPause> pause;
+    if (!types_only) pause.emplace(around);
     WEFT_CHECK(build(graph, inputs, c.attrs(), &made).inside("its body cannot be built: "));
   }
   GraphReading reading(*graph);  // whoever built it may have kept it

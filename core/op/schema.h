@@ -11,8 +11,8 @@ namespace weft {
 
 class Schema {
  public:
-  // `full_name` is a domain, a dot and a name: "com.acme.FastGelu". `version` is the one of the domain that files with a node
-  // of the operator name.
+  // `full_name` is a domain, a dot and a name: "com.acme.FastGelu". `version` is the one of the domain that files with a
+  // node of the operator name.
   static Result<Schema> make(std::string_view full_name, int64_t version, std::string_view doc);
 
   // A type variable and what it may be: "f32, f64".
