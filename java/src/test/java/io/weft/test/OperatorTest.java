@@ -16,6 +16,7 @@ import io.weft.DataType;
 import io.weft.Formal;
 import io.weft.Graph;
 import io.weft.Operator;
+import io.weft.Results;
 import io.weft.Session;
 import io.weft.Tensor;
 import io.weft.Value;
@@ -24,6 +25,7 @@ import io.weft.WeftException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
@@ -70,8 +72,8 @@ class OperatorTest {
   private float[] run(Value x, Value y) {
     try (Session session = new Session(graph);
         Tensor xs = Tensor.of(new float[] {1, -2, 3});
-        Tensor ys = session.run(Map.of(x, xs), y).get(0)) {
-      return ys.toFloatArray();
+        Results results = session.run(Map.of(x, xs), y)) {
+      return results.get(0).toFloatArray();
     }
   }
 
@@ -97,8 +99,8 @@ class OperatorTest {
     try (Graph loaded = Graph.load(file);
         Session session = new Session(loaded);
         Tensor xs = Tensor.of(new float[] {1, -2});
-        Tensor ys = session.run(Map.of(loaded.inputs().get(0), xs), loaded.outputs().get(0)).get(0)) {
-      assertArrayEquals(new float[] {0.5f, -1}, ys.toFloatArray());
+        Results results = session.run(Map.of(loaded.inputs().get(0), xs), loaded.outputs().get(0))) {
+      assertArrayEquals(new float[] {0.5f, -1}, results.get(0).toFloatArray());
     }
   }
 
@@ -160,7 +162,7 @@ class OperatorTest {
         simple("Doubled"),
         (graph, in, attrs) -> graph.hostCall("java.doubled", in, List.of(DataType.F32), List.of("n")));
     Value x = graph.input("x", DataType.F32, "n");
-    List<Value> moved = graph.add("com.acme.java.Shift", List.of(x, x.neg(), x.abs()), null, null, 3);
+    List<Value> moved = graph.add("com.acme.java.Shift", List.of(x, x.unaryMinus(), x.abs()), null, null, 3);
     assertArrayEquals(new float[] {1, 2, 3}, run(x, moved.get(1)));
     assertArrayEquals(new float[] {1, -2, 3}, run(x, moved.get(2)));
     assertArrayEquals(new float[] {2, 0, 0}, run(x, graph.add("com.acme.java.Doubled", List.of(x), null, null, 1).get(0)));
@@ -175,13 +177,22 @@ class OperatorTest {
     IOException mine = new IOException("no file");
     Map<String, BodyFunction> wrong =
         Map.of(
-            "no file", (graph, in, attrs) -> { throw mine; },
-            "what the body gives is null", (graph, in, attrs) -> null,
-            "the body gave 0 values, but the node has 1 outputs", (graph, in, attrs) -> List.of(),
-            "nothing as output 0", (graph, in, attrs) -> { List<Value> none = new ArrayList<>(); none.add(null); return none; },
-            "belongs to another graph", (graph, in, attrs) -> List.of(x),
-            "MatMul", (graph, in, attrs) -> List.of(in.get(0).matmul(in.get(0))),
-            "the graph that it is given", (graph, in, attrs) -> List.of(x.neg()));
+            "no file",
+            (graph, in, attrs) -> {
+              throw mine;
+            },
+            "what the body gives is null",
+            (graph, in, attrs) -> null,
+            "the body gave 0 values, but the node has 1 outputs",
+            (graph, in, attrs) -> List.of(),
+            "nothing as output 0",
+            (graph, in, attrs) -> Arrays.asList((Value) null),
+            "belongs to another graph",
+            (graph, in, attrs) -> List.of(x),
+            "MatMul",
+            (graph, in, attrs) -> List.of(in.get(0).matmul(in.get(0))),
+            "the graph that it is given",
+            (graph, in, attrs) -> List.of(x.unaryMinus()));
     for (Map.Entry<String, BodyFunction> entry : wrong.entrySet()) {
       body.set(entry.getValue());
       WeftException e =
