@@ -354,3 +354,29 @@ func ExampleError() {
 	fmt.Println(e.Code, e.Op, e.Node, strings.Contains(e.Origin, filepath.Join("go", "example_graph_test.go:")))
 	// Output: INVALID_ARGUMENT MatMul scores true
 }
+
+func ExampleAddOperator() {
+	// x sigmoid(slope (x + bias)), as files of another program have it.
+	gelu := weft.Operator{
+		Name:       "com.acme.FastGelu",
+		Inputs:     []weft.Formal{{Name: "x", Type: "T"}, {Name: "bias", Type: "T", Optional: true}},
+		Outputs:    []weft.Formal{{Name: "y", Type: "T"}},
+		Types:      map[string][]weft.DType{"T": {weft.F32, weft.F64}},
+		Attributes: []weft.Attribute{{Name: "slope", Kind: "float", DefaultValue: 1.702}},
+	}
+	var body weft.BodyFunction = func(g *weft.Graph, in []weft.Value, attrs weft.Attrs) ([]weft.Value, error) {
+		x := in[0]
+		if !in[1].IsNone() {
+			x = x.Add(in[1])
+		}
+		return []weft.Value{x.Mul(x.Mul(x.Scalar(attrs["slope"].(float64))).Sigmoid())}, nil
+	}
+	if err := weft.AddOperator(gelu, body); err != nil {
+		log.Fatal(err)
+	}
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Constant([]float32{2, -4})
+	values(g, g.Add("com.acme.FastGelu", []weft.Value{x}, weft.Attrs{"slope": 0}, "", 1)[0])
+	// Output: f32[2] [1 -2]
+}

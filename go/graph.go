@@ -44,6 +44,20 @@ type builder struct {
 	err   error
 }
 
+// lock waits for whoever is building. Inside the body of an operator that may be the goroutine itself, which adds the node
+// that the body is for: then it is an error to wait.
+func (b *builder) lock() error {
+	if b.mutex.TryLock() {
+		return nil
+	}
+	if C.wg_in_body() != 0 {
+		return newError(FailedPrecondition,
+			"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
+	}
+	b.mutex.Lock()
+	return nil
+}
+
 func freeGraph(pointer unsafe.Pointer) { C.wg_graph_free((*C.weft_graph)(pointer)) }
 
 func newGraph(pointer *C.weft_graph, b *builder, depth int) *Graph {
@@ -75,7 +89,9 @@ func (g *Graph) Close() error {
 	if g.missing() || g.level.handle == nil {
 		return nil
 	}
-	g.level.builder.mutex.Lock()
+	if err := g.level.builder.lock(); err != nil {
+		return err
+	}
 	layers := g.level.layers
 	g.level.layers = nil
 	g.level.builder.mutex.Unlock()
@@ -118,14 +134,18 @@ func (g *Graph) Err() error {
 	if g.missing() {
 		return nilError("the graph")
 	}
-	g.level.builder.mutex.Lock()
+	if err := g.level.builder.lock(); err != nil {
+		return err
+	}
 	defer g.level.builder.mutex.Unlock()
 	return g.level.builder.err
 }
 
 // fail keeps the first error, with the line of the caller.
 func (g *Graph) fail(err error) {
-	g.level.builder.mutex.Lock()
+	if g.level.builder.lock() != nil {
+		return
+	}
 	defer g.level.builder.mutex.Unlock()
 	g.failLocked(err)
 }
@@ -163,7 +183,9 @@ func caller() string {
 // build calls f on the graph to add to, unless there was an error; it tells whether all went well.
 func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) bool {
 	b := g.level.builder
-	b.mutex.Lock()
+	if b.lock() != nil {
+		return false
+	}
 	defer b.mutex.Unlock()
 	if b.err != nil {
 		return false

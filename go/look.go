@@ -15,7 +15,9 @@ func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
 	if g.missing() {
 		return nilError("the graph")
 	}
-	g.level.builder.mutex.Lock()
+	if err := g.level.builder.lock(); err != nil {
+		return err
+	}
 	defer g.level.builder.mutex.Unlock()
 	if g.level.builder.err != nil {
 		return g.level.builder.err

@@ -310,7 +310,7 @@ func checkMisuse(t *testing.T, what, state, method string, arguments int, f refl
 
 // functions are all functions of the package, with types for those that have type parameters.
 var functions = map[string]any{
-	"Add": weft.Add, "DTypeOf": weft.DTypeOf[bool], "Data": weft.Data[float32], "DescribeLayer": weft.DescribeLayer,
+	"Add": weft.Add, "AddOperator": weft.AddOperator, "DTypeOf": weft.DTypeOf[bool], "Data": weft.Data[float32], "DescribeLayer": weft.DescribeLayer,
 	"DescribeOperator": weft.DescribeOperator, "Devices": weft.Devices, "Edit": weft.Edit[float32],
 	"Flag": weft.Flag, "Float": weft.Float, "Inspect": weft.Inspect, "InspectBytes": weft.InspectBytes, "Int": weft.Int, "LayerTypes": weft.LayerTypes, "Library": weft.Library,
 	"LiveObjects": weft.LiveObjects, "Load": weft.Load, "LoadDataset": weft.LoadDataset, "LoadDevices": weft.LoadDevices,

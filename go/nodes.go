@@ -5,7 +5,6 @@ package weft
 /*
 #include <stdlib.h>
 #include "open.h"
-#cgo noescape wg_graph_add
 */
 import "C"
 

@@ -64,6 +64,19 @@ static weft_status* host(void* user, const weft_tensor* const* inputs, int32_t i
   return weftGoHost((uintptr_t)user, (weft_tensor**)inputs, input_count, out_tensors, output_count);
 }
 
+static _Thread_local int32_t bodies;  // under way, one in the other
+
+static weft_status* body(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                         const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  ++bodies;
+  weft_status* status = weftGoBody((uintptr_t)user, graph, (int64_t*)inputs, input_count, (weft_attrs*)attrs, out_values,
+                                   output_count);
+  --bodies;
+  return status;
+}
+
+int32_t wg_in_body(void) { return bodies; }
+
 static weft_status* fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
                         const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
   return weftGoFit((uintptr_t)user, event, epoch, batch, batch_count, (char**)names, (double*)averages, metric_count,
@@ -82,6 +95,7 @@ static void log_line(void* user, int32_t level, const char* text) { weftGoLog((u
 
 const weft_drop wg_drop = drop;
 const weft_host_fn wg_host = host;
+const weft_body_fn wg_body = body;
 const weft_fit_fn wg_fit = fit;
 const weft_pass_fn wg_pass = pass;
 const weft_batch_fn wg_batch = batch;

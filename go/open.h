@@ -10,11 +10,14 @@ char* wg_open(const char* path);
 // Functions for C that call the Go functions of callbacks.go; `user` is a cgo.Handle.
 extern const weft_drop wg_drop;
 extern const weft_host_fn wg_host;
+extern const weft_body_fn wg_body;
 extern const weft_fit_fn wg_fit;
 extern const weft_pass_fn wg_pass;
 extern const weft_batch_fn wg_batch;
 extern const weft_drop wg_drop_batch;
 extern const weft_log_fn wg_log;
+// Whether the thread is in the body of an operator.
+int32_t wg_in_body(void);
 // Identifies the errors of Go functions in a status.
 extern const void* const wg_tag;
 

@@ -57,7 +57,9 @@ func (v Value) read(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) er
 	if v.home == nil {
 		return newError(InvalidArgument, "the value was not built")
 	}
-	v.home.builder.mutex.Lock()
+	if err := v.home.builder.lock(); err != nil {
+		return err
+	}
 	defer v.home.builder.mutex.Unlock()
 	if !v.home.handle.acquire() {
 		return closedError("the graph")

@@ -9,4 +9,5 @@
 #include "weft/layers.hpp"
 #include "weft/learn.hpp"
 #include "weft/library.hpp"
+#include "weft/operator.hpp"
 #include "weft/ops.hpp"

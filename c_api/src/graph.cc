@@ -232,6 +232,41 @@ weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const wef
       [](const void* v) { return AttrValue(GraphRef(static_cast<const weft_graph*>(v)->graph)); }, value);
 }
 
+namespace {
+
+// In the kinds that a file has for it; a graph is none.
+Result<Tensor> as_tensor(const AttrValue& value) {
+  switch (value.kind()) {
+    case AttrKind::kFloat: return Tensor::scalar<double>(value.f());
+    case AttrKind::kInt: return Tensor::scalar<int64_t>(value.i());
+    case AttrKind::kString: return Tensor::from_strings({}, {value.s()});
+    case AttrKind::kTensor: return value.tensor();
+    case AttrKind::kGraph: return invalid("it is a graph, which no tensor can be");
+    case AttrKind::kFloats: return Tensor::vector<double>(value.floats());
+    case AttrKind::kInts: return Tensor::vector<int64_t>(value.ints());
+    case AttrKind::kStrings:
+      return Tensor::from_strings({static_cast<int64_t>(value.strings().size())}, value.strings());
+  }
+  return internal_error("an attribute of no kind");
+}
+
+}  // namespace
+
+weft_status* weft_attrs_get(const weft_attrs* attrs, const char* name, weft_tensor** out_tensor) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_tensor);
+    *out_tensor = nullptr;
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    const AttrValue* value = attrs->attrs.find(name);
+    if (value == nullptr) return {};
+    Result<Tensor> tensor = as_tensor(*value);
+    if (!tensor.ok()) return tensor.status().within(cat("attribute '", name, "': "));
+    *out_tensor = new weft_tensor{std::move(*tensor), {}};
+    return {};
+  });
+}
+
 weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape,
                                   const char* origin, int64_t* out_value) {
   return guard([&]() -> Status {

@@ -13,11 +13,13 @@
 #include "core/base/live.h"
 #include "core/graph/graph.h"
 #include "core/learn/dataset.h"
+#include "core/op/schema.h"
 #include "core/runtime/session.h"
 #include "core/tensor/tensor.h"
 #include "weft/base.h"
 #include "weft/graph.h"
 #include "weft/learn.h"
+#include "weft/op.h"
 #include "weft/session.h"
 #include "weft/tensor.h"
 
@@ -53,6 +55,10 @@ struct weft_attrs {
 };
 struct weft_graph {
   std::shared_ptr<weft::Graph> graph;
+  weft::Live live;
+};
+struct weft_schema {
+  weft::Schema schema;
   weft::Live live;
 };
 struct weft_session {

@@ -53,8 +53,11 @@ const std::string& Status::origin() const { return detail_ ? detail_->origin : k
 const Payload* Status::payload() const { return detail_ ? detail_->payload.get() : nullptr; }
 
 std::string Status::text() const {
-  if (ok()) return "OK";
-  std::string out = cat(code_name(code()), ": ", message());
+  return ok() ? "OK" : cat(code_name(code()), ": ", described());
+}
+
+std::string Status::described() const {
+  std::string out = message();
   // A node that was given no name has that of its operator.
   if (node().empty() ? !op().empty() : node() == op()) {
     out += cat(" [", op(), "]");
@@ -80,6 +83,25 @@ Status Status::within(std::string_view prefix) const {
   if (ok()) return *this;
   Detail detail = *detail_;
   detail.message = cat(prefix, detail.message);
+  Status out;
+  out.detail_ = std::make_shared<const Detail>(std::move(detail));
+  return out;
+}
+
+Status Status::without_place() const {
+  if (ok()) return *this;
+  Detail detail = *detail_;
+  detail.node.clear();
+  detail.op.clear();
+  detail.origin.clear();
+  Status out;
+  out.detail_ = std::make_shared<const Detail>(std::move(detail));
+  return out;
+}
+
+Status Status::inside(std::string_view prefix) const {
+  if (ok()) return *this;
+  Detail detail{code(), cat(prefix, described()), {}, {}, {}, detail_->payload};
   Status out;
   out.detail_ = std::make_shared<const Detail>(std::move(detail));
   return out;

@@ -60,13 +60,18 @@ class [[nodiscard]] Status {
   const std::string& op() const;      // operator of that node, or empty
   const std::string& origin() const;  // the user's source line that built the node, or empty
   const Payload* payload() const;
-  std::string text() const;  // code, message, node, op and origin on one line
+  std::string text() const;       // code, message, node, op and origin on one line
+  std::string described() const;  // the same without the code
 
   // A copy that says where it happened; what is known already (from deeper inside) stays.
   Status at(std::string_view node, std::string_view op, std::string_view origin) const;
   // A copy with `prefix` before the message.
   Status within(std::string_view prefix) const;
   Status with_payload(std::shared_ptr<const Payload> payload) const;
+  // A copy that says nothing of where it happened: the place is that of whoever is told.
+  Status without_place() const;
+  // The same for what happened inside of something: the message has the place, and `prefix` before it.
+  Status inside(std::string_view prefix) const;
 
  private:
   struct Detail;

@@ -244,7 +244,7 @@ bool Graph::known_outputs(const std::vector<ValueId>& inputs, const std::string&
 
 Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                                  const std::string& prefix, std::vector<ValueType>* outputs) const {
-  WEFT_TRY(std::shared_ptr<Graph> scratch, Graph::make(ops_));
+  WEFT_TRY(std::shared_ptr<Graph> scratch, body_graph(op));
   // Sizes that only a run will tell are called after nodes, of which every body has some of the same name.
   if (!prefix.empty()) WEFT_CHECK(scratch->push_scope(prefix));
   ExprScope scope(*scratch);
@@ -263,10 +263,12 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
     }
     arguments.emplace_back(scope, id);
   }
+  const GraphPause pause(*this);
   Result<std::vector<Expr>> results =
       expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()), "");
   // The error is this operator's, at the line that adds it, whatever it is made of.
-  if (!results.ok()) return Status(results.status().code(), results.status().message());
+  if (!results.ok()) return results.status().without_place();
+  GraphReading reading(*scratch);  // whoever built it may have kept it
   for (size_t i = 0; i < results->size(); ++i) {
     const Expr& result = (*results)[i];
     if (result.valid()) (*outputs)[i] = result.type();

@@ -216,7 +216,7 @@ Expr grad_div(Expr dy, Expr x) { return binary("weft.GradDiv", dy, x); }
 
 Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
                                       int output_count, std::string_view node_name) {
-  BodyContext context(scope, attrs, std::move(inputs), output_count, node_name);
+  BodyContext context(scope, op, attrs, std::move(inputs), output_count, node_name);
   WEFT_CHECK(op.body_fn()(context));
   WEFT_CHECK(scope.status());
   return context.outputs();

@@ -154,23 +154,30 @@ class GradContext {
 // What an operator's body sees: its inputs as expressions of the graph to build in.
 class BodyContext {
  public:
-  BodyContext(ExprScope& scope, const Attrs& attrs, std::vector<Expr> inputs, int output_count,
+  BodyContext(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs, int output_count,
               std::string_view node_name)
-      : scope_(scope), attrs_(attrs), inputs_(std::move(inputs)), outputs_(output_count), node_name_(node_name) {}
+      : scope_(scope),
+        op_(op),
+        attrs_(attrs),
+        inputs_(std::move(inputs)),
+        outputs_(output_count),
+        node_name_(node_name) {}
 
   ExprScope& scope() { return scope_; }
+  const OpDef& op() const { return op_; }
   const Attrs& attrs() const { return attrs_; }
   int input_count() const { return static_cast<int>(inputs_.size()); }
   bool has_input(int i) const { return i < input_count() && inputs_[i].valid(); }
   Expr input(int i) const { return inputs_[i]; }
   int output_count() const { return static_cast<int>(outputs_.size()); }
-  // "" where only types and shapes are asked for.
+  // "" where only types and shapes are asked for, in a graph that was made for that.
   std::string_view node_name() const { return node_name_; }
   void set_output(int i, Expr value) { outputs_[i] = value; }
   const std::vector<Expr>& outputs() const { return outputs_; }
 
  private:
   ExprScope& scope_;
+  const OpDef& op_;
   const Attrs& attrs_;
   std::vector<Expr> inputs_;
   std::vector<Expr> outputs_;

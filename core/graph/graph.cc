@@ -50,6 +50,9 @@ Status GraphWriting::check() const {
   if (graph_.frozen_) {
     return failed_precondition("this graph is the attribute of a node already and can no longer change");
   }
+  if (graph_.pauses_ > 0) {
+    return failed_precondition("the body of a node of this graph is being built; it adds to the graph that it is given");
+  }
   return {};
 }
 
@@ -63,7 +66,9 @@ Graph::Graph(const OpRegistry& ops, const Opsets& opsets, std::shared_ptr<Graph>
       opsets_(opsets),
       parent_(std::move(parent)),
       parent_number_(parent_ != nullptr ? parent_->number_ : 0),
-      depth_(parent_ != nullptr ? parent_->depth_ + 1 : 0) {}
+      depth_(parent_ != nullptr ? parent_->depth_ + 1 : 0) {
+  if (parent_ != nullptr) bodies_ = parent_->bodies_;
+}
 
 Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset, std::string_view domain) {
   const int last = Opsets::last_of(domain);
@@ -81,6 +86,20 @@ Result<std::shared_ptr<Graph>> Graph::make_subgraph(std::shared_ptr<Graph> paren
   const OpRegistry& ops = parent->ops_;
   const Opsets opsets = parent->opsets_;
   return std::shared_ptr<Graph>(new Graph(ops, opsets, std::move(parent)));
+}
+
+Result<std::shared_ptr<Graph>> Graph::body_graph(const OpDef& op) const {
+  WEFT_TRY(std::shared_ptr<Graph> body, Graph::make(ops_));
+  body->bodies_ = bodies_;
+  if (!op.is_added()) return body;
+  const auto same = std::find(bodies_.begin(), bodies_.end(), &op);
+  body->bodies_.push_back(&op);
+  if (same == bodies_.end()) return body;
+  std::vector<std::string> parts;
+  for (auto part = same + 1; part != bodies_.end(); ++part) parts.push_back((*part)->full_name());
+  parts.push_back(op.full_name());
+  return invalid("an operator cannot be made of itself: ", op.full_name(), " is made of ",
+                 join(parts, ", which is made of "));
 }
 
 std::string Graph::scoped(std::string_view name) const {

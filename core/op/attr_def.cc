@@ -73,7 +73,9 @@ Status complete_attrs(std::string_view owner, const std::vector<AttrDef>& defs, 
   for (const AttrDef& def : defs) {
     const AttrValue* given = attrs->find(def.name);
     if (given == nullptr) {
-      if (def.required) return invalid("attribute '", def.name, "' must be given: ", def.doc);
+      if (def.required) {
+        return invalid("attribute '", def.name, "' must be given", def.doc.empty() ? "" : ": ", def.doc);
+      }
       if (def.default_value) complete.set(def.name, *def.default_value);
       continue;
     }

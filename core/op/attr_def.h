@@ -66,6 +66,8 @@ class WithAttrs {
     return add({std::string(name), AttrKind::kInt, std::string(doc), false, std::nullopt, AttrUse::kDType});
   }
 
+  // As it stands.
+  Def& attr_def(AttrDef def) { return add(std::move(def)); }
   // A type as text, such as "seq(f32)"; in ONNX files a message of its own.
   Def& optional_type_attr(std::string_view name, std::string_view doc) {
     return add({std::string(name), AttrKind::kString, std::string(doc), false, std::nullopt, AttrUse::kType});

@@ -31,8 +31,9 @@ const Formal* OpDef::input_formal(int i) const { return formal_at(inputs_, i); }
 const Formal* OpDef::output_formal(int i) const { return formal_at(outputs_, i); }
 
 AttrValue OpDef::held(AttrValue value) const {
-  if (is_onnx() && value.kind() == AttrKind::kFloat) return double{static_cast<float>(value.f())};
-  if (is_onnx() && value.kind() == AttrKind::kFloats) {
+  if (domain_ == kWeftDomain) return value;
+  if (value.kind() == AttrKind::kFloat) return double{static_cast<float>(value.f())};
+  if (value.kind() == AttrKind::kFloats) {
     std::vector<double> values = value.floats();
     for (double& number : values) number = double{static_cast<float>(number)};
     return values;

@@ -1,6 +1,7 @@
 // The definition of an operator: schema, documentation, shape rule, gradient or body, rewrites from and to old versions.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ class DowngradeContext;
 using InferFn = Status (*)(InferContext&);
 using GradFn = Status (*)(GradContext&);
 using BodyFn = Status (*)(BodyContext&);
+// A body with a state of its own, as programs register them. Called on several threads at once.
+using BodyFunction = std::function<Status(BodyContext&)>;
 using UpgradeFn = Status (*)(UpgradeContext&);
 using DowngradeFn = Status (*)(DowngradeContext&);
 
@@ -63,7 +66,8 @@ struct Downgrade {
 
 class OpDef : public WithAttrs<OpDef> {
  public:
-  OpDef(std::string_view domain, std::string_view name) : domain_(domain), name_(name) {}
+  OpDef(std::string_view domain, std::string_view name)
+      : domain_(domain), name_(name), full_name_(domain.empty() ? std::string(name) : cat(domain, ".", name)) {}
 
   const std::string& domain() const { return domain_; }
   const std::string& name() const { return name_; }
@@ -71,7 +75,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_onnx() const {
     return domain_ == kOnnxDomain || domain_ == kMlDomain || domain_ == kTrainingDomain || domain_ == kPreviewDomain;
   }
-  std::string full_name() const { return domain_.empty() ? name_ : cat(domain_, ".", name_); }
+  const std::string& full_name() const { return full_name_; }
   const std::string& group_name() const { return group_; }
   const std::string& doc_text() const { return doc_; }
   int since_version() const { return since_; }
@@ -91,7 +95,7 @@ class OpDef : public WithAttrs<OpDef> {
   AttrValue held(AttrValue value) const;
   InferFn infer_fn() const { return infer_; }
   GradFn grad_fn() const { return grad_; }
-  BodyFn body_fn() const { return body_; }
+  const BodyFunction& body_fn() const { return body_; }
   const std::string& gradient_of_name() const { return gradient_of_; }
   bool has_body_by_shapes() const { return body_by_shapes_; }
   RepeatedTypesFn repeated_types_fn() const { return repeated_types_; }
@@ -107,6 +111,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_internal() const { return internal_; }
   // Whether languages have a function for it.
   bool is_listed() const { return !internal_ && !unlisted_; }
+  bool is_added() const { return added_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
@@ -177,6 +182,10 @@ class OpDef : public WithAttrs<OpDef> {
     body_ = fn;
     return *this;
   }
+  OpDef& body_function(BodyFunction function) {
+    body_ = std::move(function);
+    return *this;
+  }
   // The body is built once the shapes of all inputs are numbers, and the values of those that shape outputs known: it is made
   // for them. The shape rule sees them first; without one the body says what is wrong with them.
   OpDef& body_by_shapes(BodyFn fn) {
@@ -209,6 +218,11 @@ class OpDef : public WithAttrs<OpDef> {
     unlisted_ = true;
     return *this;
   }
+  // A program's own, registered at run time.
+  OpDef& added() {
+    added_ = true;
+    return *this;
+  }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
   OpDef& inplace(int out, int in) {
     inplace_.emplace_back(out, in);
@@ -237,7 +251,7 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, group_ = "other", doc_, gradient_of_, no_gradient_;
+  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_;
   int since_ = 1, later_types_since_ = 1;
   DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;
@@ -246,12 +260,13 @@ class OpDef : public WithAttrs<OpDef> {
   std::vector<Downgrade> downgrades_;
   InferFn infer_ = nullptr;
   GradFn grad_ = nullptr;
-  BodyFn body_ = nullptr;
+  BodyFunction body_;
   RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
   bool unlisted_ = false;
+  bool added_ = false;
   bool view_ = false;
   bool elementwise_ = false;
   bool body_by_shapes_ = false;

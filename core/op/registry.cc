@@ -47,6 +47,20 @@ std::vector<const OpDef*> OpRegistry::all() const {
   return out;
 }
 
+int32_t OpRegistry::public_count() const {
+  std::shared_lock lock(mutex_);
+  return static_cast<int32_t>(
+      std::count_if(ops_.begin(), ops_.end(), [](const auto& entry) { return entry.second->is_listed(); }));
+}
+
+const OpDef* OpRegistry::public_at(int32_t i) const {
+  std::shared_lock lock(mutex_);
+  for (const auto& [key, op] : ops_) {
+    if (op->is_listed() && i-- == 0) return op.get();
+  }
+  return nullptr;
+}
+
 std::pair<std::string_view, std::string_view> split_op_name(std::string_view full_name) {
   size_t dot = full_name.rfind('.');
   if (dot == std::string_view::npos) return {kOnnxDomain, full_name};

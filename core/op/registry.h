@@ -1,4 +1,5 @@
-// All operators, by domain and name. Only grows; safe to read from any thread.
+// All operators, by domain and name. Only grows; safe to read from any thread. Nodes and plans hold definitions, so no run
+// comes here.
 #pragma once
 
 #include <map>
@@ -24,6 +25,9 @@ class OpRegistry {
   // As `find`, with an error that proposes the nearest name.
   Result<const OpDef*> get(std::string_view domain, std::string_view name) const;
   std::vector<const OpDef*> all() const;  // sorted by domain, then name
+  // Of these, the ones that users may add.
+  int32_t public_count() const;
+  const OpDef* public_at(int32_t i) const;  // null if there is none
 
  private:
   using Key = std::pair<std::string, std::string>;

@@ -236,7 +236,7 @@ Status grad_attention(GradContext& c) {
   }
   std::vector<Expr> given;
   for (int i = 0; i < c.input_count(); ++i) given.push_back(c.input(i));
-  BodyContext body(c.scope(), c.attrs(), given, c.output_count(), c.node().name);
+  BodyContext body(c.scope(), *c.node().op, c.attrs(), given, c.output_count(), c.node().name);
   WEFT_TRY(Parts p, parts_by_heads(body));
   const Parts first = heads_first(body, p);
   WEFT_CHECK(c.scope().status());

@@ -153,9 +153,11 @@ class Differentiator {
     for (size_t i = 0; wide && i < inputs.size(); ++i) {
       if (wide->inputs[i] != DType::kNone) inputs[i] = cast(inputs[i], wide->inputs[i]);
     }
-    WEFT_TRY(std::vector<Expr> outputs,
-             is_gradient ? expand_gradient(node, inputs)
-                         : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name));
+    Result<std::vector<Expr>> made =
+        is_gradient ? expand_gradient(node, inputs)
+                    : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name);
+    if (!made.ok()) return made.status().at(node.name, node.op->full_name(), node.origin);
+    std::vector<Expr> outputs = std::move(*made);
     for (int i = 0; wide && i < node.output_count; ++i) {
       outputs[i] = cast(outputs[i], graph_.type(node.output(i)).dtype);
     }

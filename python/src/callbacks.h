@@ -184,6 +184,48 @@ PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None
   Py_RETURN_NONE;
 }
 
+// The function gets the graph, which is its own from then on, the numbers of the inputs, the handle of the attributes, there
+// for the call, and the number of outputs; it gives the numbers of as many values or more.
+weft_status* call_body(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                       const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  weft_status* status = status_with_lock([&]() -> weft_status* {
+    PyObject* owner = own(std::exchange(graph, nullptr));
+    PyObject* values = owner == nullptr ? nullptr : from_ints(inputs, input_count);
+    PyObject* lent = values == nullptr ? nullptr : lend(attrs);
+    PyObject* result = lent == nullptr ? nullptr
+                                       : PyObject_CallFunction(static_cast<PyObject*>(user), "OOOi", owner, values, lent,
+                                                               static_cast<int>(output_count));
+    Py_XDECREF(lent);
+    Py_XDECREF(values);
+    Py_XDECREF(owner);
+    if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
+    std::vector<int64_t> made;
+    const bool ok = to_ints(result, &made);
+    Py_DECREF(result);
+    if (!ok) return status_of_exception(WEFT_UNKNOWN);
+    for (size_t i = 0; i < made.size() && i < static_cast<size_t>(output_count); ++i) out_values[i] = made[i];
+    return nullptr;
+  });
+  weft_graph_free(graph);  // if Python ends
+  return status;
+}
+PyObject* op_add(PyObject*, PyObject* args) {  // schema, function
+  PyObject *object = nullptr, *function = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &object, &function)) return nullptr;
+  auto* schema = handle_from<weft_schema>(object, "'schema'");
+  if (schema == nullptr) return nullptr;
+  Py_INCREF(function);
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;  // it waits while others look for operators
+  status = weft_op_add(schema, 0, call_body, function, drop_object);
+  Py_END_ALLOW_THREADS;
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
 void call_log(void* user, int32_t level, const char* text) {
   with_lock([&] {
     PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "is", static_cast<int>(level), text);

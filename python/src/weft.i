@@ -41,6 +41,7 @@
 %native(dataset_new_function) PyObject* dataset_new_function(PyObject*, PyObject*);
 %native(prepared_call) PyObject* prepared_call(PyObject*, PyObject*);
 %native(host_function) PyObject* host_function(PyObject*, PyObject*);
+%native(op_add) PyObject* op_add(PyObject*, PyObject*);
 %native(log_function) PyObject* log_function(PyObject*, PyObject*);
 
 %include <stdint.i>
@@ -66,6 +67,7 @@
 %ignore weft_options_set_poll;
 %ignore weft_options_set_callback;
 %ignore weft_host_function_set;
+%ignore weft_op_add;
 %ignore weft_batches_new;
 %ignore weft_dataset_new_function;
 %ignore weft_log_set;
@@ -103,6 +105,7 @@ HANDLE(weft_options)
 HANDLE(weft_cancel)
 HANDLE(weft_graph)
 HANDLE(weft_attrs)
+HANDLE(weft_schema)
 HANDLE(weft_layer)
 HANDLE(weft_dataset)
 HANDLE(weft_batches)

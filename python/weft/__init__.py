@@ -40,6 +40,10 @@ from ._history import History as History
 from ._host import host_call as host_call
 from ._host import set_host_function as set_host_function
 from ._layer import Layer as Layer
+from ._operator import Attribute as Attribute
+from ._operator import Formal as Formal
+from ._operator import Operator as Operator
+from ._operator import add_operator as add_operator
 from ._optimizers import Adam as Adam
 from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum

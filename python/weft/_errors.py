@@ -209,13 +209,15 @@ def _make(code: int, message: str, node: str, op: str, origin: str, errno: int) 
 
 
 def _place(error: BaseException, node: str, op: str, origin: str) -> None:
-    """Says where in the graph an exception of Python came from, such as that of a host function."""
+    """Says where in the graph an exception of Python came from, such as that of a host function or a body."""
     if not (node or op or origin):
         return
     if isinstance(error, WeftError):
-        if not (error.node or error.op or error.origin):
+        place = (error.node, error.op, error.origin)
+        if not any(place):
             error.node, error.op, error.origin = node, op, origin
-        return
+        if not any(place) or place == (node, op, origin):
+            return
     note = str(WeftError("raised in a node of the graph", node, op, origin))
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)

@@ -19,6 +19,7 @@ static const char* const column_names[1] = {"images"};
 static weft_options *session_options, *run_options, *save_options, *fit_options;
 static weft_cancel* cancel;
 static weft_attrs* attrs;
+static weft_schema* schema;
 static weft_graph* graph;
 static weft_layer* layer;
 static weft_session* session;
@@ -82,6 +83,13 @@ static weft_status* on_fit(void* user, int32_t event, int64_t epoch, int64_t bat
   return NULL;
 }
 
+static weft_status* on_body(void* user, weft_graph* graph_of_body, const int64_t* inputs, int32_t input_count,
+                            const weft_attrs* attrs_of_node, int64_t* out_values, int32_t output_count) {
+  (void)user, (void)inputs, (void)input_count, (void)attrs_of_node, (void)out_values, (void)output_count;
+  weft_graph_free(graph_of_body);
+  return NULL;
+}
+
 static void start(void) {
   const int64_t square[2] = {2, 2}, column[2] = {2, 1};
   int64_t in[2];
@@ -97,6 +105,8 @@ static void start(void) {
   succeeded(weft_options_new("fit", &fit_options), "start");
   succeeded(weft_cancel_new(&cancel), "start");
   succeeded(weft_attrs_new(&attrs), "start");
+  succeeded(weft_schema_new("com.acme.Null", 1, NULL, &schema), "start");
+  succeeded(weft_schema_add_output(schema, "first", "f32", WEFT_FORM_ONE, NULL), "start");
   succeeded(weft_tensor_new_copy(WEFT_F32, square, 2, floats, sizeof floats, &tensor), "start");
   succeeded(weft_tensor_new_copy(WEFT_F32, column, 2, floats, 8, &weight), "start");
   succeeded(weft_tensor_new_copy(WEFT_I64, column, 1, column, sizeof column, &map_keys), "start");
@@ -146,6 +156,7 @@ static int finish(void) {
   weft_options_free(fit_options);
   weft_cancel_free(cancel);
   weft_attrs_free(attrs);
+  weft_schema_free(schema);
   weft_tensors_free(named);
   weft_batches_free(batches);
   weft_dataset_free(dataset);

@@ -83,6 +83,25 @@ class Attrs {
     return set(name, value.get());
   }
 
+  /// Whether there is one of that name.
+  bool has(const std::string& name) const { return find(name) != nullptr; }
+  /// The value of that name: an int64_t, double, std::string or Tensor, a vector of the first three; of an integer a bool
+  /// or DType too. NOT_FOUND if there is none, INVALID_ARGUMENT if it is of another type.
+  template <typename T>
+  T get(const std::string& name) const {
+    const Setting* found = find(name);
+    if (found == nullptr) throw Error(WEFT_NOT_FOUND, "there is no attribute '" + name + "'");
+    using Held = std::conditional_t<std::is_same_v<T, bool> || std::is_same_v<T, DType>, int64_t, T>;
+    const Held* held = std::get_if<Held>(found);
+    if (held == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "attribute '" + name + "' is of another type");
+    if constexpr (std::is_same_v<T, bool>)
+      return *held != 0;
+    else if constexpr (std::is_same_v<T, DType>)
+      return static_cast<DType>(*held);
+    else
+      return *held;
+  }
+
   /// For this header: the attributes as the C functions take them.
   detail::Handle<weft_attrs, weft_attrs_free> make() const {
     detail::Handle<weft_attrs, weft_attrs_free> out(detail::made<weft_attrs>(weft_attrs_new));
@@ -94,6 +113,12 @@ class Attrs {
   }
 
  private:
+  const Setting* find(const std::string& name) const {
+    for (auto item = items_.rbegin(); item != items_.rend(); ++item) {  // the last one counts
+      if (item->first == name) return &item->second;
+    }
+    return nullptr;
+  }
   static weft_status* give(weft_attrs* to, const char* name, int64_t value) {
     return weft_attrs_set_int(to, name, value);
   }

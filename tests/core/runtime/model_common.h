@@ -23,10 +23,11 @@ inline Expr at(Expr sequence, int64_t position) {
 }
 
 struct TestModel {
-  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
-  ExprScope scope{*graph};
+  std::shared_ptr<Graph> graph;
+  ExprScope scope;
   std::shared_ptr<Session> session;
 
+  explicit TestModel(const OpRegistry& ops = builtin_ops()) : graph(*Graph::make(ops)), scope(*graph) {}
   Expr input(const char* name, DType dtype, Dims dims) {
     Result<ValueId> id = graph->add_input(name, ValueType::tensor(dtype, std::move(dims)));
     EXPECT_TRUE(id.ok()) << id.status().text();

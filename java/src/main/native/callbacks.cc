@@ -174,6 +174,30 @@ weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t inp
   return failed;
 }
 
+weft_status* call_body(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                       const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  JNIEnv* env = environment();
+  if (env == nullptr) {
+    weft_graph_free(graph);
+    return no_jvm();
+  }
+  jlongArray in = env->NewLongArray(input_count);
+  jlongArray out = in == nullptr ? nullptr : env->NewLongArray(output_count);
+  if (out == nullptr) {
+    weft_graph_free(graph);
+    return take_exception(env);
+  }
+  static_assert(sizeof(jlong) == sizeof(int64_t));
+  env->SetLongArrayRegion(in, 0, input_count, reinterpret_cast<const jlong*>(inputs));
+  env->CallStaticVoidMethod(g_methods.callbacks, g_methods.body, static_cast<jobject>(user), to_long(graph), in,
+                            to_long(attrs), out);
+  weft_status* failed = take_exception(env);
+  if (failed == nullptr) env->GetLongArrayRegion(out, 0, output_count, reinterpret_cast<jlong*>(out_values));
+  env->DeleteLocalRef(in);
+  env->DeleteLocalRef(out);
+  return failed;
+}
+
 namespace {
 
 // A reference that lasts; null with an exception if there is no such class.
@@ -208,6 +232,7 @@ bool load_methods(JNIEnv* env) {
       {&m.end, "end", "(Ljava/lang/Object;)V"},
       {&m.pass, "pass", "(Ljava/lang/Object;J)J"},
       {&m.host, "host", "(Ljava/lang/Object;[J[J)V"},
+      {&m.body, "body", "(Ljava/lang/Object;J[JJ[J)V"},
   };
   for (const auto& method : wanted) {
     *method.id = env->GetStaticMethodID(m.callbacks, method.name, method.signature);

@@ -130,13 +130,15 @@ weft_status* call_batch(void* user, weft_tensors* out_batch);
 weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches);
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
                        int32_t output_count);
+weft_status* call_body(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                       const weft_attrs* attrs, int64_t* out_values, int32_t output_count);
 
 // The classes and methods that callbacks and errors use; false with an exception if one is missing.
 bool load_methods(JNIEnv* env);
 struct Methods {
   JavaVM* vm = nullptr;
   jclass callbacks = nullptr, string = nullptr;
-  jmethodID error, describe, code, poll, log, fit, batch, end, pass, host;
+  jmethodID error, describe, code, poll, log, fit, batch, end, pass, host, body;
 };
 const Methods& methods();
 

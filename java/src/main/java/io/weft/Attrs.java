@@ -10,7 +10,7 @@ import java.util.function.LongConsumer;
 /** Attributes by name, for {@link Graph#add} and {@link Graph#layer}. The methods of {@link Ops} make them themselves. */
 public final class Attrs {
   private final Map<String, LongConsumer> setters = new LinkedHashMap<>();
-  private final Map<String, Object> shown = new LinkedHashMap<>();
+  private final Map<String, Object> values = new LinkedHashMap<>();
 
   /** Makes empty attributes. */
   public Attrs() {}
@@ -20,13 +20,13 @@ public final class Attrs {
     Attrs copy = new Attrs();
     if (attrs == null) return copy;
     copy.setters.putAll(attrs.setters);
-    copy.shown.putAll(attrs.shown);
+    copy.values.putAll(attrs.values);
     return copy;
   }
 
   private Attrs put(String name, Object value, LongConsumer setter) {
     setters.put(Check.notNull(name, "name"), setter);
-    shown.put(name, value);
+    values.put(name, value);
     return this;
   }
 
@@ -73,7 +73,7 @@ public final class Attrs {
    */
   public Attrs set(String name, long[] values) {
     long[] copy = Check.notNull(values, name).clone();
-    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetInts(attrs, name, copy));
+    return put(name, copy, attrs -> Native.attrsSetInts(attrs, name, copy));
   }
 
   /**
@@ -108,7 +108,7 @@ public final class Attrs {
    */
   public Attrs set(String name, double[] values) {
     double[] copy = Check.notNull(values, name).clone();
-    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetFloats(attrs, name, copy));
+    return put(name, copy, attrs -> Native.attrsSetFloats(attrs, name, copy));
   }
 
   /**
@@ -120,7 +120,7 @@ public final class Attrs {
    */
   public Attrs set(String name, List<String> values) {
     String[] copy = Check.items(values, name).toArray(String[]::new);
-    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetStrings(attrs, name, copy));
+    return put(name, List.of(copy), attrs -> Native.attrsSetStrings(attrs, name, copy));
   }
 
   /**
@@ -163,6 +163,116 @@ public final class Attrs {
         });
   }
 
+  private <T> T get(String name, Class<T> type) {
+    Object value = values.get(Check.notNull(name, "name"));
+    Check.argument(value != null, "there is no attribute '" + name + "'");
+    String found = value.getClass().getSimpleName();
+    Check.argument(
+        type.isInstance(value), "attribute '" + name + "' is a " + found + " and no " + type.getSimpleName());
+    return type.cast(value);
+  }
+
+  /**
+   * Whether there is an attribute.
+   *
+   * @param name its name
+   * @return true if it is set
+   */
+  public boolean has(String name) {
+    return values.containsKey(Check.notNull(name, "name"));
+  }
+
+  /**
+   * An integer that was set. What there is not, or is of another type, is {@link IllegalArgumentException}, here and below.
+   *
+   * @param name the attribute
+   * @return its value; of an element type its number
+   */
+  public long getLong(String name) {
+    Object value = values.get(Check.notNull(name, "name"));
+    return value instanceof DataType dtype ? dtype.number() : get(name, Long.class);
+  }
+
+  /**
+   * What is on or off.
+   *
+   * @param name the attribute
+   * @return whether the integer is not 0
+   */
+  public boolean getBoolean(String name) {
+    return getLong(name) != 0;
+  }
+
+  /**
+   * An element type that was set.
+   *
+   * @param name the attribute
+   * @return its value
+   */
+  public DataType getDataType(String name) {
+    return get(name, DataType.class);
+  }
+
+  /**
+   * A number that was set.
+   *
+   * @param name the attribute
+   * @return its value
+   */
+  public double getDouble(String name) {
+    return get(name, Double.class);
+  }
+
+  /**
+   * A string that was set.
+   *
+   * @param name the attribute
+   * @return its value
+   */
+  public String getString(String name) {
+    return get(name, String.class);
+  }
+
+  /**
+   * A list of integers that was set.
+   *
+   * @param name the attribute
+   * @return a copy
+   */
+  public long[] getLongs(String name) {
+    return get(name, long[].class).clone();
+  }
+
+  /**
+   * A list of numbers that was set.
+   *
+   * @param name the attribute
+   * @return a copy
+   */
+  public double[] getDoubles(String name) {
+    return get(name, double[].class).clone();
+  }
+
+  /**
+   * A list of strings that was set.
+   *
+   * @param name the attribute
+   * @return its value
+   */
+  public List<String> getStrings(String name) {
+    return Check.items(get(name, List.class), name).stream().map(String.class::cast).toList();
+  }
+
+  /**
+   * A tensor that was set.
+   *
+   * @param name the attribute
+   * @return the tensor itself; in the body of an operator it is closed when that has been built
+   */
+  public Tensor getTensor(String name) {
+    return get(name, Tensor.class);
+  }
+
   /**
    * What is set.
    *
@@ -170,6 +280,12 @@ public final class Attrs {
    */
   @Override
   public String toString() {
+    Map<String, Object> shown = new LinkedHashMap<>(values);
+    shown.replaceAll(
+        (name, value) ->
+            value instanceof long[] integers
+                ? Arrays.toString(integers)
+                : value instanceof double[] numbers ? Arrays.toString(numbers) : value);
     return shown.toString();
   }
 

@@ -1,4 +1,5 @@
-// What native code calls: listeners, functions of datasets, host functions, and the exceptions that errors become.
+// What native code calls: listeners, functions of datasets, host functions, bodies of operators, and the exceptions that
+// errors become.
 package io.weft;
 
 import java.lang.ref.WeakReference;
@@ -60,6 +61,10 @@ final class Callbacks {
 
   static long pass(Object source, long epoch) throws Exception {
     return BatchSource.begin((WeakReference<?>) source, epoch);
+  }
+
+  static void body(Object operator, long graph, long[] inputs, long attrs, long[] outputs) throws Exception {
+    ((AddedOperator) operator).build(graph, inputs, attrs, outputs);
   }
 
   static void host(Object function, long[] inputs, long[] outputs) throws Exception {

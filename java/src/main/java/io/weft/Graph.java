@@ -45,6 +45,11 @@ public final class Graph extends Handle {
     this.parent = parent;
   }
 
+  /** Takes a native graph over. */
+  static Graph over(long pointer) {
+    return new Graph(pointer, null);
+  }
+
   /**
    * Reads an ONNX file.
    *

@@ -132,6 +132,24 @@ public final class Weft {
   }
 
   /**
+   * Registers an operator for the process, for good: {@link Graph#add} takes it by its name, files that have nodes of it can
+   * be loaded, and it is saved, differentiated and run as any other. Any thread, also while others build and run graphs.
+   *
+   * @param op the operator, which is read now
+   * @param body what builds the body of a node
+   * @throws WeftException of ALREADY_EXISTS for an operator of that name, of INVALID_ARGUMENT for what no operator can be like
+   */
+  public static void addOperator(Operator op, BodyFunction body) {
+    Check.notNull(body, "body");
+    long schema = Check.notNull(op, "op").open();
+    try {
+      Native.opAdd(schema, Ops.OPSET, new AddedOperator(op, body));
+    } finally {
+      Native.schemaFree(schema);
+    }
+  }
+
+  /**
    * Tells what is in an ONNX file, and what of it cannot be loaded. No session is made.
    *
    * @param path the file, which is mapped meanwhile and must not be made shorter

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.weft.Attribute;
 import io.weft.Attrs;
 import io.weft.BatchOptions;
 import io.weft.Batches;
@@ -13,10 +14,12 @@ import io.weft.Cancel;
 import io.weft.DataType;
 import io.weft.Dataset;
 import io.weft.FitOptions;
+import io.weft.Formal;
 import io.weft.Graph;
 import io.weft.History;
 import io.weft.LoadOptions;
 import io.weft.NodeOptions;
+import io.weft.Operator;
 import io.weft.Ops;
 import io.weft.Optimizer;
 import io.weft.Prepared;
@@ -133,6 +136,12 @@ class MisuseTest {
     if (type == SessionOptions.class) return new SessionOptions();
     if (type == BatchOptions.class) return new BatchOptions();
     if (type == Attrs.class) return new Attrs();
+    if (type == Operator.class) return new Operator("com.acme.Misuse");
+    if (type == Formal[].class) return new Formal[] {new Formal("x", "f32")};
+    if (type == Attribute[].class) return new Attribute[] {new Attribute("x", "int")};
+    if (generic.getTypeName().endsWith("<java.lang.String, java.util.List<io.weft.DataType>>")) {
+      return Map.of("T", List.of(DataType.F32));
+    }
     if (type == Tensor[].class) return new Tensor[] {tensor};
     if (type == String[].class) return new String[] {"x"};
     if (type == byte[].class) return new byte[8];
@@ -379,7 +388,7 @@ class MisuseTest {
             graph, session, tensor, dataset, x, prepared, results, batches, new Cancel(), new Trace(), new Attrs(),
             graph.layers().dense("open", 2, 2), graph.layers(), Optimizer.adam(), Weft.scope(), new RunOptions(),
             new FitOptions(), new SessionOptions(), new LoadOptions(), new SaveOptions(), new BatchOptions(),
-            batches.next())) {
+            batches.next(), new Formal("x", "f32"), new Attribute("x", "int"), new Operator("com.acme.Misuse"))) {
       open.put(each.getClass(), each);
     }
     return open;
@@ -425,7 +434,7 @@ class MisuseTest {
     // Options only remember what is given to them; using them is refused.
     boolean remembers =
         receiver instanceof RunOptions || receiver instanceof FitOptions || receiver instanceof SessionOptions
-            || receiver instanceof Attrs || receiver instanceof Optimizer;
+            || receiver instanceof Attrs || receiver instanceof Attribute || receiver instanceof Optimizer;
     int refused = 0;
     for (int i = 0; i < types.length; ++i) {
       for (Wrong wrong : wrongs(types[i], bad)) {
