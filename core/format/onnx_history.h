@@ -17,8 +17,8 @@ constexpr int kIrVersion = 10;
 
 // A node of the domain ai.onnx, to be looked at.
 struct NodeForm {
-  std::string_view op;  // its name in the file, which may have been another once
-  const OpDef& def;     // as it is today: for names, and for what attributes mean that are not given
+  std::string_view op;                   // its name in the file, which may have been another once
+  const OpDef& def;                      // as it is today: for names, and for what attributes mean that are not given
   std::vector<const ValueType*> inputs;  // null for one that is omitted
   std::vector<const ValueType*> outputs;
   const Attrs& attrs;

@@ -73,8 +73,8 @@ Result<Parts> form_in(const Graph& graph, const Node& node, const OpDef& op, con
 Result<Parts> body_of(const Graph& graph, const Node& node) {
   WEFT_TRY(Parts parts, stand_ins(graph, node, node.inputs.size()));
   ExprScope scope(*parts.graph);
-  WEFT_TRY(const std::vector<Expr> made, expand_body(scope, *node.op, node.attrs, expressions(scope, parts.given),
-                                                     node.output_count, node.name));
+  WEFT_TRY(const std::vector<Expr> made,
+           expand_body(scope, *node.op, node.attrs, expressions(scope, parts.given), node.output_count, node.name));
   parts.outputs = ids_of(made);
   return parts;
 }
@@ -84,8 +84,8 @@ Result<Parts> older_form(const Graph& graph, const Node& node, const OpDef& op, 
   if (parts.ok()) return parts;
   int needed = opset + 1;
   while (needed < kUnreleasedOpset && !form_in(graph, node, op, history, needed).ok()) ++needed;
-  return unimplemented(op.name(), " needs opset ", needed, ", but opset ", opset, " was asked for: ",
-                       parts.status().message());
+  return unimplemented(op.name(), " needs opset ", needed, ", but opset ", opset,
+                       " was asked for: ", parts.status().message());
 }
 
 }  // namespace weft::onnx

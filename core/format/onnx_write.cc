@@ -378,8 +378,8 @@ class Writer {
       status = body.status();
       if (body.ok()) status = add_parts(out, *body, graph, node, names, prefix, Within::kOnnxOperator);
       if (!body.ok() || status.code() == Code::kUnimplemented) {
-        status = unimplemented(form.status().message(), "; nor can it be written as what it is made of: ",
-                               status.message());
+        status =
+            unimplemented(form.status().message(), "; nor can it be written as what it is made of: ", status.message());
       }
     }
     --parts_depth_;
@@ -576,7 +576,7 @@ class Writer {
   const ModelContents& contents_;
   const WeightsFile* weights_;
   NamedTensors* outside_;
-  const int opset_;  // of ai.onnx, 0 for the newest
+  const int opset_;                   // of ai.onnx, 0 for the newest
   std::optional<OpHistory> history_;  // if there is one
   std::string file_;
   std::map<std::string_view, int> domains_;  // of its nodes, with the version that the newest of them came with

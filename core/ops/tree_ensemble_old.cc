@@ -271,7 +271,8 @@ void define_op_tree_ensemble_old(OpRegistry& ops) {
           "Scores are the sums with the base values, transformed, and the label is that of the first class with the "
           "highest. Of two classes of which one alone has votes the label is the second where the sum is above 0.5, or "
           "above 0 if a weight is negative. If they are votes for the first class, they stand for the second all the "
-          "same: with such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other "
+          "same: with such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the "
+          "other "
           "transforms and without one if a weight is negative. Of one class the label is that or else 0 or \"\"."))
       .types("T1", kRowTypes)
       .types("T2", set_of(DType::kString, DType::kI64))

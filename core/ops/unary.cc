@@ -74,9 +74,8 @@ Status gelu_slope(BodyContext& c) {
 Status gelu_in_parts(DowngradeContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.inputs[0];
-  Expr twice = c.attrs.s("approximate") == "tanh"
-                   ? make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654})
-                   : make(s, "Erf", {x * 0.7071067811865476});
+  Expr twice = c.attrs.s("approximate") == "tanh" ? make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654})
+                                                  : make(s, "Erf", {x * 0.7071067811865476});
   c.replace({x * 0.5 * (1.0 + twice)});
   return s.status();
 }

@@ -168,8 +168,8 @@ TEST(OnnxOpset, InputsThatWereAttributesMustBeKnown) {
   Net net({Dim(2), Dim(3)});
   ValueId axes = *net.graph->add_input("axes", ValueType::tensor(DType::kI64, {Dim(1)}));
   net.add("ReduceSum", {net.x, axes});
-  net.expect_refused(12,
-                     "ReduceSum needs opset 13, but opset 12 was asked for: its input 'axes' would have to be a constant");
+  net.expect_refused(
+      12, "ReduceSum needs opset 13, but opset 12 was asked for: its input 'axes' would have to be a constant");
   EXPECT_TRUE(net.save(13).ok());
   // What shapes tell is known too.
   Net shape({Dim(3), Dim(2)});
