@@ -69,8 +69,8 @@ static _Thread_local int32_t bodies;  // under way, one in the other
 static weft_status* body(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
                          const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
   ++bodies;
-  weft_status* status = weftGoBody((uintptr_t)user, graph, (int64_t*)inputs, input_count, (weft_attrs*)attrs, out_values,
-                                   output_count);
+  weft_status* status =
+      weftGoBody((uintptr_t)user, graph, (int64_t*)inputs, input_count, (weft_attrs*)attrs, out_values, output_count);
   --bodies;
   return status;
 }

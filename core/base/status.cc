@@ -52,9 +52,7 @@ const std::string& Status::op() const { return detail_ ? detail_->op : kEmpty; }
 const std::string& Status::origin() const { return detail_ ? detail_->origin : kEmpty; }
 const Payload* Status::payload() const { return detail_ ? detail_->payload.get() : nullptr; }
 
-std::string Status::text() const {
-  return ok() ? "OK" : cat(code_name(code()), ": ", described());
-}
+std::string Status::text() const { return ok() ? "OK" : cat(code_name(code()), ": ", described()); }
 
 std::string Status::described() const {
   std::string out = message();

@@ -51,7 +51,8 @@ Status GraphWriting::check() const {
     return failed_precondition("this graph is the attribute of a node already and can no longer change");
   }
   if (graph_.pauses_ > 0) {
-    return failed_precondition("the body of a node of this graph is being built; it adds to the graph that it is given");
+    return failed_precondition(
+        "the body of a node of this graph is being built; it adds to the graph that it is given");
   }
   return {};
 }

@@ -187,7 +187,8 @@ Status Schema::add_attr(AttrDef def) {
     def.default_value = *given.find(def.name);
     const AttrValue& value = *def.default_value;
     if (def.use == AttrUse::kFlag && value.i() != 0 && value.i() != 1) {
-      return invalid("the default of attribute '", def.name, "' is ", value.i(), " but must be 0 or 1, as it is a bool");
+      return invalid("the default of attribute '", def.name, "' is ", value.i(),
+                     " but must be 0 or 1, as it is a bool");
     }
     if (def.use == AttrUse::kDType && !checked_dtype(value.i()).ok()) {
       return invalid("the default of attribute '", def.name, "' is ", value.i(), ", which is the number of no dtype");

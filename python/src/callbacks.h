@@ -193,8 +193,8 @@ weft_status* call_body(void* user, weft_graph* graph, const int64_t* inputs, int
     PyObject* values = owner == nullptr ? nullptr : from_ints(inputs, input_count);
     PyObject* lent = values == nullptr ? nullptr : lend(attrs);
     PyObject* result = lent == nullptr ? nullptr
-                                       : PyObject_CallFunction(static_cast<PyObject*>(user), "OOOi", owner, values, lent,
-                                                               static_cast<int>(output_count));
+                                       : PyObject_CallFunction(static_cast<PyObject*>(user), "OOOi", owner, values,
+                                                               lent, static_cast<int>(output_count));
     Py_XDECREF(lent);
     Py_XDECREF(values);
     Py_XDECREF(owner);

@@ -7,13 +7,13 @@
 #include "support.h"
 
 /* Ends a body with the error of a call. */
-#define TRY(call)                            \
-  do {                                       \
-    weft_status* failed_ = (call);           \
-    if (failed_ != NULL) {                   \
-      weft_graph_free(graph);                \
-      return failed_;                        \
-    }                                        \
+#define TRY(call)                  \
+  do {                             \
+    weft_status* failed_ = (call); \
+    if (failed_ != NULL) {         \
+      weft_graph_free(graph);      \
+      return failed_;              \
+    }                              \
   } while (0)
 
 typedef struct {

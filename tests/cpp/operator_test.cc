@@ -19,7 +19,8 @@ weft::Operator polynomial(const std::string& name) {
   op.types = {{"T", {DType::f32, DType::f64}}};
   op.inputs = {{"x", "T"}, {"others", "T", false, true}};
   op.outputs = {{"y", "T"}};
-  op.attributes = {{"scale", "float", 1.0}, {"power", "int", {}, true}, {"negate", "bool", int64_t{0}}, {"notes", "strings"}};
+  op.attributes = {
+      {"scale", "float", 1.0}, {"power", "int", {}, true}, {"negate", "bool", int64_t{0}}, {"notes", "strings"}};
   return op;
 }
 
@@ -69,7 +70,7 @@ TEST_F(Operators, KindsOfAttributesComeAsTheyAre) {
   op.name = "com.acme.cpp.Kinds";
   op.inputs = {{"x", "f32"}, {"left_out", "f32", true}};
   op.outputs = {{"y", "f32"}};
-  op.attributes = {{"text", "string"}, {"type", "dtype"},     {"table", "tensor"}, {"sizes", "ints"},
+  op.attributes = {{"text", "string"},  {"type", "dtype"},    {"table", "tensor"}, {"sizes", "ints"},
                    {"rates", "floats"}, {"words", "strings"}, {"absent", "int"}};
   weft::add_operator(op, [](Graph& graph, const std::vector<Value>& in, const Attrs& attrs) {
     EXPECT_EQ(attrs.get<std::string>("text"), "two words");
@@ -113,8 +114,9 @@ TEST_F(Operators, ErrorsNameTheNodeAndWhatIsWrong) {
   });
   EXPECT_EQ(error_of([&] { weft::add_operator(op, [](auto&, const auto& in, const auto&) { return in; }); }).code(),
             WEFT_ALREADY_EXISTS);
-  EXPECT_EQ(error_of([&] { weft::add_operator(simple("Simple"), [](auto&, const auto& in, const auto&) { return in; }); })
-                .code(),
+  EXPECT_EQ(error_of([&] {
+              weft::add_operator(simple("Simple"), [](auto&, const auto& in, const auto&) { return in; });
+            }).code(),
             WEFT_INVALID_ARGUMENT);
   weft::Operator both = simple("com.acme.cpp.Both");
   both.inputs[0].optional = both.inputs[0].variadic = true;

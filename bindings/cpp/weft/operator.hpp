@@ -9,8 +9,8 @@ namespace weft {
 
 /// An input or output of an Operator.
 struct Formal {
-  std::string name;       ///< an identifier
-  std::string type;       ///< a type variable or dtype ("T", "i64"), or seq(...), optional(...) or map(..., ...) of such
+  std::string name;  ///< an identifier
+  std::string type;  ///< a type variable or dtype ("T", "i64"), or seq(...), optional(...) or map(..., ...) of such
   bool optional = false;  ///< may be left out; those that may not come first
   bool variadic = false;  ///< once or more often, all of one type; the last one alone
   std::string doc{};      ///< for people
@@ -20,16 +20,16 @@ struct Formal {
 struct Attribute {
   std::string name;  ///< an identifier
   std::string kind;  ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
-  std::optional<Attrs::Setting> default_value{};  ///< what it is where a node does not say; without one, a node may lack it
+  std::optional<Attrs::Setting> default_value{};  ///< where a node says nothing; without one, a node may lack it
   bool required = false;                          ///< a node must have it
   std::string doc{};                              ///< for people
 };
 
 /// An operator of the program's own: what it is called, takes and gives.
 struct Operator {
-  std::string name;             ///< a domain, a dot and an identifier: "com.acme.FastGelu"
-  std::vector<Formal> inputs;   ///< what it takes
-  std::vector<Formal> outputs;  ///< what it gives, at least one
+  std::string name;                                   ///< a domain, a dot and an identifier: "com.acme.FastGelu"
+  std::vector<Formal> inputs;                         ///< what it takes
+  std::vector<Formal> outputs;                        ///< what it gives, at least one
   std::map<std::string, std::vector<DType>> types{};  ///< type variables: what is of one has one of these dtypes
   std::vector<Attribute> attributes{};                ///< its attributes
   int32_t version = 1;                                ///< of its domain, which saved files name
@@ -120,8 +120,8 @@ inline SchemaHandle make_schema(const Operator& op) {
     check(weft_schema_add_input(schema.get(), text(input.name), text(input.type), form_of(input), text(input.doc)));
   }
   for (const Formal& output : op.outputs) {
-    check(weft_schema_add_output(schema.get(), text(output.name), text(output.type), form_of(output),
-                                 text(output.doc)));
+    check(
+        weft_schema_add_output(schema.get(), text(output.name), text(output.type), form_of(output), text(output.doc)));
   }
   for (const Attribute& one : op.attributes) {
     Handle<weft_attrs, weft_attrs_free> defaults;

@@ -27,13 +27,13 @@ class AddedOp : public testing::Test {
     EXPECT_TRUE(schema->add_type("T", types).ok() && schema->add_input(formal).ok() && schema->add_output(formal).ok());
     Result<std::unique_ptr<OpDef>> op = schema->define();
     ASSERT_TRUE(op.ok()) << op.status().text();
-    (*op)->body_function(function_body({}, [build](const std::shared_ptr<Graph>& graph,
-                                                   const std::vector<ValueId>& inputs, const Attrs&,
-                                                   std::vector<ValueId>* outputs) -> Status {
-      ExprScope scope(*graph);
-      (*outputs)[0] = build(Expr(scope, inputs[0])).id();
-      return scope.status();
-    }));
+    (*op)->body_function(function_body({},
+                                       [build](const std::shared_ptr<Graph>& graph, const std::vector<ValueId>& inputs,
+                                               const Attrs&, std::vector<ValueId>* outputs) -> Status {
+                                         ExprScope scope(*graph);
+                                         (*outputs)[0] = build(Expr(scope, inputs[0])).id();
+                                         return scope.status();
+                                       }));
     EXPECT_TRUE(ops_.publish(std::move(*op)).ok());
   }
 
@@ -148,12 +148,13 @@ TEST_F(AddedOp, AttributesAreHeldAsFilesHaveThem) {
   Result<std::unique_ptr<OpDef>> op = schema->define();
   ASSERT_TRUE(op.ok());
   double held = 0;
-  (*op)->body_function(function_body({}, [&held](const std::shared_ptr<Graph>&, const std::vector<ValueId>& inputs,
-                                                 const Attrs& attrs, std::vector<ValueId>* outputs) -> Status {
-    held = attrs.f("alpha");
-    (*outputs)[0] = inputs[0];
-    return {};
-  }));
+  (*op)->body_function(function_body({},
+                                     [&held](const std::shared_ptr<Graph>&, const std::vector<ValueId>& inputs,
+                                             const Attrs& attrs, std::vector<ValueId>* outputs) -> Status {
+                                       held = attrs.f("alpha");
+                                       (*outputs)[0] = inputs[0];
+                                       return {};
+                                     }));
   EXPECT_TRUE(ops_.publish(std::move(*op)).ok());
   TestModel m(ops_);
   (void)make(m.scope, "com.acme.Held", {m.input("x", DType::kF32, {})});
