@@ -15,6 +15,7 @@ typedef struct weft_layer weft_layer;
 typedef struct weft_dataset weft_dataset;
 typedef struct weft_batches weft_batches;
 typedef struct weft_history weft_history;
+typedef struct weft_schema weft_schema;
 typedef struct weft_session weft_session;
 typedef struct weft_prepared weft_prepared;
 typedef struct weft_trace weft_trace;
@@ -27,6 +28,7 @@ typedef void (*weft_log_fn)(void* user, int32_t level, const char* text);
 typedef weft_status* (*weft_batch_fn)(void* user, weft_tensors* out_batch);
 typedef weft_status* (*weft_pass_fn)(void* user, int64_t epoch, weft_batches** out_batches);
 typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count, const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop);
+typedef weft_status* (*weft_body_fn)(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, int64_t* out_values, int32_t output_count);
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors, int32_t output_count);
 
 typedef struct {
@@ -82,6 +84,7 @@ typedef struct {
   weft_status* (*weft_attrs_set_strings)(weft_attrs* attrs, const char* name, const char* const* values, int64_t count);
   weft_status* (*weft_attrs_set_tensor)(weft_attrs* attrs, const char* name, const weft_tensor* value);
   weft_status* (*weft_attrs_set_graph)(weft_attrs* attrs, const char* name, const weft_graph* value);
+  weft_status* (*weft_attrs_get)(const weft_attrs* attrs, const char* name, weft_tensor** out_tensor);
   weft_status* (*weft_graph_add_input)(weft_graph* graph, const char* name, int32_t dtype, const char* shape, const char* origin, int64_t* out_value);
   weft_status* (*weft_graph_add_constant)(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin, int64_t* out_value);
   weft_status* (*weft_graph_add_variable)(weft_graph* graph, const char* name, int64_t initial, int32_t trainable, const char* origin, int64_t* out_value);
@@ -148,6 +151,13 @@ typedef struct {
   int32_t (*weft_op_count)(void);
   const char* (*weft_op_name)(int32_t i);
   weft_status* (*weft_op_inspect)(const char* name, weft_bytes** out_json);
+  weft_status* (*weft_schema_new)(const char* name, int32_t version, const char* doc, weft_schema** out_schema);
+  void (*weft_schema_free)(weft_schema* schema);
+  weft_status* (*weft_schema_add_type)(weft_schema* schema, const char* name, const char* dtypes);
+  weft_status* (*weft_schema_add_input)(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc);
+  weft_status* (*weft_schema_add_output)(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc);
+  weft_status* (*weft_schema_add_attribute)(weft_schema* schema, const char* name, const char* kind, int32_t required, const weft_attrs* defaults, const char* doc);
+  weft_status* (*weft_op_add)(const weft_schema* schema, int32_t opset, weft_body_fn body, void* user, weft_drop drop);
   weft_status* (*weft_session_new)(weft_graph* graph, const weft_options* options, weft_session* share, weft_session** out_session);
   weft_status* (*weft_session_close)(weft_session* session);
   void (*weft_session_free)(weft_session* session);
@@ -266,6 +276,7 @@ extern wg_functions wg_table;
   "weft_attrs_set_strings", \
   "weft_attrs_set_tensor", \
   "weft_attrs_set_graph", \
+  "weft_attrs_get", \
   "weft_graph_add_input", \
   "weft_graph_add_constant", \
   "weft_graph_add_variable", \
@@ -332,6 +343,13 @@ extern wg_functions wg_table;
   "weft_op_count", \
   "weft_op_name", \
   "weft_op_inspect", \
+  "weft_schema_new", \
+  "weft_schema_free", \
+  "weft_schema_add_type", \
+  "weft_schema_add_input", \
+  "weft_schema_add_output", \
+  "weft_schema_add_attribute", \
+  "weft_op_add", \
   "weft_session_new", \
   "weft_session_close", \
   "weft_session_free", \
@@ -452,6 +470,7 @@ static inline weft_status* wg_attrs_set_floats(weft_attrs* attrs, const char* na
 static inline weft_status* wg_attrs_set_strings(weft_attrs* attrs, const char* name, const char* const* values, int64_t count) { if (name == wg_cut || wg_any_cut(values, count)) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_strings(attrs, name, values, count); }
 static inline weft_status* wg_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_tensor(attrs, name, value); }
 static inline weft_status* wg_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_graph(attrs, name, value); }
+static inline weft_status* wg_attrs_get(const weft_attrs* attrs, const char* name, weft_tensor** out_tensor) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_get(attrs, name, out_tensor); }
 static inline weft_status* wg_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape, const char* origin, int64_t* out_value) { if (name == wg_cut || shape == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_input(graph, name, dtype, shape, origin, out_value); }
 static inline weft_status* wg_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin, int64_t* out_value) { if (name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_constant(graph, tensor, name, origin, out_value); }
 static inline weft_status* wg_graph_add_variable(weft_graph* graph, const char* name, int64_t initial, int32_t trainable, const char* origin, int64_t* out_value) { if (name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_variable(graph, name, initial, trainable, origin, out_value); }
@@ -518,6 +537,13 @@ static inline weft_status* wg_session_load(weft_session* session, const char* pa
 static inline int32_t wg_op_count(void) { return wg_table.weft_op_count(); }
 static inline const char* wg_op_name(int32_t i) { return wg_table.weft_op_name(i); }
 static inline weft_status* wg_op_inspect(const char* name, weft_bytes** out_json) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_op_inspect(name, out_json); }
+static inline weft_status* wg_schema_new(const char* name, int32_t version, const char* doc, weft_schema** out_schema) { if (name == wg_cut || doc == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_schema_new(name, version, doc, out_schema); }
+static inline void wg_schema_free(weft_schema* schema) { wg_table.weft_schema_free(schema); }
+static inline weft_status* wg_schema_add_type(weft_schema* schema, const char* name, const char* dtypes) { if (name == wg_cut || dtypes == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_schema_add_type(schema, name, dtypes); }
+static inline weft_status* wg_schema_add_input(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc) { if (name == wg_cut || type == wg_cut || doc == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_schema_add_input(schema, name, type, form, doc); }
+static inline weft_status* wg_schema_add_output(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc) { if (name == wg_cut || type == wg_cut || doc == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_schema_add_output(schema, name, type, form, doc); }
+static inline weft_status* wg_schema_add_attribute(weft_schema* schema, const char* name, const char* kind, int32_t required, const weft_attrs* defaults, const char* doc) { if (name == wg_cut || kind == wg_cut || doc == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_schema_add_attribute(schema, name, kind, required, defaults, doc); }
+static inline weft_status* wg_op_add(const weft_schema* schema, int32_t opset, weft_body_fn body, uintptr_t user, weft_drop drop) { return wg_table.weft_op_add(schema, opset, body, (void*)user, drop); }
 static inline weft_status* wg_session_new(weft_graph* graph, const weft_options* options, weft_session* share, weft_session** out_session) { return wg_table.weft_session_new(graph, options, share, out_session); }
 static inline weft_status* wg_session_close(weft_session* session) { return wg_table.weft_session_close(session); }
 static inline void wg_session_free(weft_session* session) { wg_table.weft_session_free(session); }

@@ -202,8 +202,7 @@ func TestErrorsOfBodies(t *testing.T) {
 		g.Add(name, []weft.Value{in}, nil, "mine", 1)
 		var known *weft.Error
 		if err := g.Err(); !errors.As(err, &known) || !strings.Contains(err.Error(), said) {
-			t.Errorf("%s: got %v", said, err)
-			continue
+			t.Fatalf("%s: got %v", said, err)
 		}
 		if known.Op != name || known.Node != "mine" || !strings.Contains(known.Origin, "operator_test.go:") {
 			t.Errorf("%s: got %+v", said, known)
@@ -211,7 +210,7 @@ func TestErrorsOfBodies(t *testing.T) {
 		if said == "no file" && !errors.Is(known, mine) {
 			t.Errorf("got %v", known)
 		}
-		if said == "of another graph" { // an error stays with a graph
+		if g == outer { // an error stays with a graph
 			outer = newGraph(t)
 			x = outer.Input("x", weft.F32, 2, 3)
 		}

@@ -142,7 +142,7 @@ type HardmaxOptions struct {
 // Hardmax adds the operator Hardmax. One at the first of the largest elements along `axis`, zero at the others; NaN
 // counts as largest. The gradient is zero.
 //
-//   - input (T): Scores, at least one along the axis.
+//   - input (T): Scores, at least one dimension.
 //
 // Gives:
 //

@@ -503,11 +503,11 @@ type MlTreeEnsembleClassifierOptions struct {
 // MlTreeEnsembleClassifier adds the operator ai.onnx.ml.TreeEnsembleClassifier. The classes that decision trees find
 // for rows, as it was written before TreeEnsemble. A row goes down each tree: at a node to one child if the test of
 // its number `X[n, feature]` with the node's value holds, else to the other; the leaf where it ends votes. Votes are
-// summed in double precision. Scores are the sums with the base values, and the label is that of the first class with
-// the highest. Of two classes of which one alone has votes the label is the second where the sum is above 0.5, or
-// above 0 if a weight is negative. If they are votes for the first class, they stand for the second all the same: with
-// such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other transforms
-// and without one if a weight is negative. Of one class the label is that or else 0 or "".
+// summed in double precision. Scores are the sums with the base values, transformed, and the label is that of the
+// first class with the highest. Of two classes of which one alone has votes the label is the second where the sum is
+// above 0.5, or above 0 if a weight is negative. If they are votes for the first class, they stand for the second all
+// the same: with such a sum `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the
+// other transforms and without one if a weight is negative. Of one class the label is that or else 0 or "".
 //
 //   - x (T1): [N, F], or [F] for one row.
 //

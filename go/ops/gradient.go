@@ -1017,7 +1017,7 @@ type ResizeGradOptions struct {
 //
 // Types:
 //
-//   - T1: f32, f16, f64, bf16
+//   - T1: f32, f16, f64, c64, c128, bf16
 //   - T2: f32, f16, f64
 func ResizeGrad(dY weft.Value, x weft.Value, options ...ResizeGradOptions) weft.Value {
 	o, problem := only(options)
@@ -1183,7 +1183,7 @@ type SamplePointsGradOptions struct {
 //
 //   - dY (T): [N, C, ...].
 //   - x (T): A tensor whose shape is taken.
-//   - places (T): As in SamplePoints.
+//   - places (T1): As in SamplePoints.
 //
 // Gives:
 //
@@ -1191,7 +1191,8 @@ type SamplePointsGradOptions struct {
 //
 // Types:
 //
-//   - T: f32, f16, f64, bf16
+//   - T: f32, f16, f64, c64, c128, bf16
+//   - T1: f32, f16, f64, bf16
 func SamplePointsGrad(dY weft.Value, x weft.Value, places weft.Value, options ...SamplePointsGradOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.SamplePointsGrad", []weft.Value{dY, x, places}, weft.Attrs{

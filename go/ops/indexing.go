@@ -347,8 +347,8 @@ type UniqueOptions struct {
 }
 
 // Unique adds the operator Unique. The different elements of a tensor, or with an axis its different slices, which are
-// compared element by element, row by row. All NaN count as equal, and as greater than any number. The gradient goes
-// to the first of equal ones.
+// compared element by element, row by row. All NaN count as equal, and as greater than any number. Of complex numbers
+// the real parts are compared first. The gradient goes to the first of equal ones.
 //
 //   - x (T): Any shape; at least one dimension if there is an axis.
 //
@@ -361,7 +361,7 @@ type UniqueOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 func Unique(x weft.Value, options ...UniqueOptions) weft.Value {
 	o, problem := only(options)
 	count := 1

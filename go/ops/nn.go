@@ -660,15 +660,16 @@ type GridSampleOptions struct {
 	// "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with the
 	// parameter -0.75. "": linear.
 	Mode string
-	// What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection". "": zeros.
+	// What lies beyond the ends: "zeros" (empty strings, where X has strings), the pixels of the "border", or a
+	// "reflection". "": zeros.
 	PaddingMode string
 }
 
 // GridSample adds the operator GridSample. The values of images at the places of a grid, between pixels too. Places
 // run from -1 to 1 along each axis, the coordinate of the last axis first. On a pixel the slope is that to the pixel
-// behind it. Of integers the fraction is cut off.
+// behind it. Integers are weighted in f64, and the fraction is cut off; the nearest is as it is, of strings too.
 //
-//   - x (T1): [N, C, D1, ...], with up to five axes behind C.
+//   - x (T1): [N, C, D1, ...], with up to five axes behind C; no strings, unless `mode` is "nearest".
 //   - grid (T2): [N, O1, ..., axes], with as many axes as X.
 //
 // Gives:
@@ -677,7 +678,7 @@ type GridSampleOptions struct {
 //
 // Types:
 //
-//   - T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 //   - T2: f32, f16, f64, bf16
 func GridSample(x weft.Value, grid weft.Value, options ...GridSampleOptions) weft.Value {
 	o, problem := only(options)
@@ -1547,7 +1548,8 @@ type SamplePointsOptions struct {
 // of pixels around the place, weighted along each axis. On a pixel the slope is that to the pixel behind it.
 //
 //   - x (T): [N, C, D1, ...], with up to five axes behind C.
-//   - places (T): [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+//   - places (T1): [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the
+//     type of X, or of the parts of its complex numbers.
 //
 // Gives:
 //
@@ -1555,7 +1557,8 @@ type SamplePointsOptions struct {
 //
 // Types:
 //
-//   - T: f32, f16, f64, bf16
+//   - T: f32, f16, f64, c64, c128, bf16
+//   - T1: f32, f16, f64, bf16
 func SamplePoints(x weft.Value, places weft.Value, options ...SamplePointsOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.SamplePoints", []weft.Value{x, places}, weft.Attrs{

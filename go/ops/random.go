@@ -72,8 +72,8 @@ type DropoutOptions struct {
 //
 // Types:
 //
-//   - T: f32, f16, f64, bf16
-//   - T1: f32, f16, f64, bf16
+//   - T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
+//   - T1: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
 func Dropout(data weft.Value, options ...DropoutOptions) weft.Value {
 	o, problem := only(options)
 	count := 1

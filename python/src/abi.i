@@ -9,6 +9,7 @@ typedef struct weft_layer weft_layer;
 typedef struct weft_dataset weft_dataset;
 typedef struct weft_batches weft_batches;
 typedef struct weft_history weft_history;
+typedef struct weft_schema weft_schema;
 typedef struct weft_session weft_session;
 typedef struct weft_prepared weft_prepared;
 typedef struct weft_trace weft_trace;
@@ -21,6 +22,7 @@ typedef void (*weft_log_fn)(void* user, int32_t level, const char* text);
 typedef weft_status* (*weft_batch_fn)(void* user, weft_tensors* out_batch);
 typedef weft_status* (*weft_pass_fn)(void* user, int64_t epoch, weft_batches** out_batches);
 typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count, const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop);
+typedef weft_status* (*weft_body_fn)(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, int64_t* out_values, int32_t output_count);
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors, int32_t output_count);
 enum {
   WEFT_OK = 0,
@@ -41,6 +43,9 @@ enum {
   WEFT_DATA_LOSS = 15,
   WEFT_FIT_BATCH = 0,
   WEFT_FIT_EPOCH = 1,
+  WEFT_FORM_ONE = 0,
+  WEFT_FORM_OPTIONAL = 1,
+  WEFT_FORM_VARIADIC = 2,
   WEFT_F32 = 1,
   WEFT_U8 = 2,
   WEFT_I8 = 3,
@@ -124,6 +129,7 @@ weft_status* weft_attrs_set_floats(weft_attrs* attrs, const char* name, const do
 weft_status* weft_attrs_set_strings(weft_attrs* attrs, const char* name, const char* const* values, int64_t count);
 weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value);
 weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value);
+weft_status* weft_attrs_get(const weft_attrs* attrs, const char* name, weft_tensor** out_tensor);
 weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape, const char* origin, int64_t* out_value);
 weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin, int64_t* out_value);
 weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_t initial, int32_t trainable, const char* origin, int64_t* out_value);
@@ -190,6 +196,13 @@ weft_status* weft_session_load(weft_session* session, const char* path, const we
 int32_t weft_op_count(void);
 const char* weft_op_name(int32_t i);
 weft_status* weft_op_inspect(const char* name, weft_bytes** out_json);
+weft_status* weft_schema_new(const char* name, int32_t version, const char* doc, weft_schema** out_schema);
+void weft_schema_free(weft_schema* schema);
+weft_status* weft_schema_add_type(weft_schema* schema, const char* name, const char* dtypes);
+weft_status* weft_schema_add_input(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc);
+weft_status* weft_schema_add_output(weft_schema* schema, const char* name, const char* type, int32_t form, const char* doc);
+weft_status* weft_schema_add_attribute(weft_schema* schema, const char* name, const char* kind, int32_t required, const weft_attrs* defaults, const char* doc);
+weft_status* weft_op_add(const weft_schema* schema, int32_t opset, weft_body_fn body, void* user, weft_drop drop);
 weft_status* weft_session_new(weft_graph* graph, const weft_options* options, weft_session* share, weft_session** out_session);
 weft_status* weft_session_close(weft_session* session);
 void weft_session_free(weft_session* session);

@@ -123,7 +123,7 @@ def test_files_of_other_programs_are_loaded(tmp_path: pathlib.Path) -> None:
     graph.save(path)
     model = onnx.load(path)
     node = next(node for node in model.graph.node if node.op_type == "Gelu")
-    assert node.domain == "com.acme.py" and list(node.input) == ["Neg"] or len(node.input) >= 1
+    assert node.domain == "com.acme.py" and len(node.input) == 1
     assert {a.name: helper.get_attribute_value(a) for a in node.attribute} == {"slope": 2.0, "mode": b"fast"}
     assert {opset.domain: opset.version for opset in model.opset_import}["com.acme.py"] == 3
     again = weft.Graph.load(path)
@@ -318,10 +318,11 @@ def test_the_graph_of_a_body_is_closed_after_it() -> None:
 
 def test_the_graph_around_is_not_to_be_built_by_a_body() -> None:
     graph = weft.Graph()
-    x = graph.input("x", "f32", [2])
-    weft.add_operator(simple("Outside"), lambda inner, y: x * 2.0)
+    outside = [graph.input("x", "f32", [2])]
+    weft.add_operator(simple("Outside"), lambda inner, y: outside[0] * 2.0)
     with pytest.raises(weft.FailedPreconditionError, match="the graph that it is given"):
-        graph.add("com.acme.py.Outside", [x])
+        graph.add("com.acme.py.Outside", outside)
+    outside.clear()  # the body stays, and would keep the graph
 
 
 def test_an_operator_cannot_be_made_of_itself() -> None:

@@ -10,7 +10,7 @@ from . import _native
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, make_attrs
 from ._handle import described, need, whole
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number
+from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number
 from ._types import AttrLike, DTypeLike
 
 Body = Callable[..., Any]
@@ -161,7 +161,7 @@ def _given(attribute: Attribute) -> Any:
     value: Any = attribute.default_value
     if attribute.kind == "dtype":
         return dtype_number(value)
-    return as_tensor(value) if attribute.kind == "tensor" else value
+    return copied(as_tensor(value)) if attribute.kind == "tensor" else value
 
 
 def _call(op: Operator, body: Body) -> Callable[[Any, list[int], Any, int], list[int]]:

@@ -1639,9 +1639,9 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
     `ops.WeftDropout` in Go.
 
     Inputs:
-        data: Any shape. [f32, f16, f64, bf16]
+        data: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
         ratio (optional): Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64,
-            bf16]
+            bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
         training_mode (optional): Whether to drop anything, a scalar; not if absent. [bool]
 
     Attributes:
@@ -1650,7 +1650,7 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
         name: The name of the node.
 
     Returns:
-        output: The shape of the data. [f32, f16, f64, bf16]
+        output: The shape of the data. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
         mask (optional): Which elements were kept, in the shape of the data. [bool]
 
     Examples:
@@ -2210,12 +2210,12 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
 
 def grid_sample(x: ValueLike, grid: ValueLike, *, align_corners: bool = False, mode: str = 'linear', padding_mode: str = 'zeros', name: str | None = None) -> Value:
     """The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis,
-    the coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers
-    the fraction is cut off.
+    the coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Integers are
+    weighted in f64, and the fraction is cut off; the nearest is as it is, of strings too.
 
     Inputs:
-        x: [N, C, D1, ...], with up to five axes behind C. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32,
-            bf16]
+        x: [N, C, D1, ...], with up to five axes behind C; no strings, unless `mode` is "nearest". [f32, u8,
+            i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
         grid: [N, O1, ..., axes], with as many axes as X. [f32, f16, f64, bf16]
 
     Attributes:
@@ -2223,12 +2223,13 @@ def grid_sample(x: ValueLike, grid: ValueLike, *, align_corners: bool = False, m
             edges.
         mode ('linear'): "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four
             pixels along each axis, with the parameter -0.75.
-        padding_mode ('zeros'): What lies beyond the ends: "zeros", the pixels of the "border", or a
-            "reflection".
+        padding_mode ('zeros'): What lies beyond the ends: "zeros" (empty strings, where X has strings), the
+            pixels of the "border", or a "reflection".
         name: The name of the node.
 
     Returns:
-        Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+        Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+            bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -2377,7 +2378,7 @@ def hardmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
     gradient is zero.
 
     Inputs:
-        input: Scores, at least one along the axis. [f32, f16, f64, bf16]
+        input: Scores, at least one dimension. [f32, f16, f64, bf16]
 
     Attributes:
         axis (-1): The axis along which one is chosen; negative counts from the end.
@@ -5469,12 +5470,12 @@ def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, output
 
 def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The different elements of a tensor, or with an axis its different slices, which are compared element by
-    element, row by row. All NaN count as equal, and as greater than any number. The gradient goes to the
-    first of equal ones.
+    element, row by row. All NaN count as equal, and as greater than any number. Of complex numbers the real
+    parts are compared first. The gradient goes to the first of equal ones.
 
     Inputs:
         x: Any shape; at least one dimension if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string,
-            bool, f16, f64, u32, u64, bf16]
+            bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Attributes:
         axis: The axis of the slices; negative counts from the end. Without it the input counts as a list of
@@ -5485,7 +5486,7 @@ def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, output
 
     Returns:
         Y: [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64,
-            string, bool, f16, f64, u32, u64, bf16]
+            string, bool, f16, f64, u32, u64, c64, c128, bf16]
         indices (optional): [count]: of each the first place in X, along the axis if there is one. [i64]
         inverse_indices (optional): [all]: of each element or slice of X its place in Y. [i64]
         counts (optional): [count]: how often each is there. [i64]
@@ -6081,11 +6082,11 @@ def ml_tree_ensemble_classifier(x: ValueLike, *, nodes_treeids: int | Sequence[i
     """The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each
     tree: at a node to one child if the test of its number `X[n, feature]` with the node's value holds, else
     to the other; the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with
-    the base values, and the label is that of the first class with the highest. Of two classes of which one
-    alone has votes the label is the second where the sum is above 0.5, or above 0 if a weight is negative. If
-    they are votes for the first class, they stand for the second all the same: with such a sum `s` the scores
-    are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other transforms and without one if
-    a weight is negative. Of one class the label is that or else 0 or "".
+    the base values, transformed, and the label is that of the first class with the highest. Of two classes of
+    which one alone has votes the label is the second where the sum is above 0.5, or above 0 if a weight is
+    negative. If they are votes for the first class, they stand for the second all the same: with such a sum
+    `s` the scores are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other transforms and
+    without one if a weight is negative. Of one class the label is that or else 0 or "".
 
     Inputs:
         x: [N, F], or [F] for one row. [f32, i32, i64, f64]
@@ -7770,8 +7771,8 @@ def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scal
     """The gradient of Resize by X, given that of Y.
 
     Inputs:
-        d_y: The shape that Resize gives. [f32, f16, f64, bf16]
-        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+        d_y: The shape that Resize gives. [f32, f16, f64, c64, c128, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, c64, c128, bf16]
         roi (optional): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of
             the axis. [f32, f16, f64]
         scales (optional): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
@@ -7799,7 +7800,7 @@ def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scal
         name: The name of the node.
 
     Returns:
-        dX: The shape of X. [f32, f16, f64, bf16]
+        dX: The shape of X. [f32, f16, f64, c64, c128, bf16]
     """
     return add_node(None, "weft.ResizeGrad", [d_y, x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
 
@@ -7969,9 +7970,9 @@ def sample_points(x: ValueLike, places: ValueLike, *, mode: str = 'linear', padd
     along each axis. On a pixel the slope is that to the pixel behind it.
 
     Inputs:
-        x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
-        places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. [f32,
-            f16, f64, bf16]
+        x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, c64, c128, bf16]
+        places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the
+            type of X, or of the parts of its complex numbers. [f32, f16, f64, bf16]
 
     Attributes:
         mode ('linear'): "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of
@@ -7984,7 +7985,7 @@ def sample_points(x: ValueLike, places: ValueLike, *, mode: str = 'linear', padd
         name: The name of the node.
 
     Returns:
-        Y: [N, C, ...]. [f32, f16, f64, bf16]
+        Y: [N, C, ...]. [f32, f16, f64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -8001,8 +8002,8 @@ def sample_points_grad(d_y: ValueLike, x: ValueLike, places: ValueLike, *, mode:
     """The gradient of SamplePoints by X, given that of Y.
 
     Inputs:
-        d_y: [N, C, ...]. [f32, f16, f64, bf16]
-        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+        d_y: [N, C, ...]. [f32, f16, f64, c64, c128, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, c64, c128, bf16]
         places: As in SamplePoints. [f32, f16, f64, bf16]
 
     Attributes:
@@ -8016,7 +8017,7 @@ def sample_points_grad(d_y: ValueLike, x: ValueLike, places: ValueLike, *, mode:
         name: The name of the node.
 
     Returns:
-        dX: The shape of X. [f32, f16, f64, bf16]
+        dX: The shape of X. [f32, f16, f64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()

@@ -461,6 +461,31 @@ static void test_weft_attrs_set_graph(void) {
   }
 }
 
+static void test_weft_attrs_get(void) {
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_attrs_get(attrs, fresh_name(), &out_tensor);
+    succeeded(status, "weft_attrs_get");
+    weft_tensor_free(out_tensor);
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_attrs_get(NULL, fresh_name(), &out_tensor);
+    refused(status, "weft_attrs_get", "attrs");
+    emptied(out_tensor == 0, "weft_attrs_get", "attrs", "out_tensor");
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_attrs_get(attrs, NULL, &out_tensor);
+    refused(status, "weft_attrs_get", "name");
+    emptied(out_tensor == 0, "weft_attrs_get", "name", "out_tensor");
+  }
+  {
+    weft_status* status = weft_attrs_get(attrs, fresh_name(), NULL);
+    refused(status, "weft_attrs_get", "out_tensor");
+  }
+}
+
 static void test_weft_graph_add_input(void) {
   {
     int64_t out_value = 7;
@@ -1463,6 +1488,120 @@ static void test_weft_op_inspect(void) {
   }
 }
 
+static void test_weft_schema_new(void) {
+  {
+    weft_schema* out_schema = (weft_schema*)(void*)poison;
+    weft_status* status = weft_schema_new("com.acme.New", 1, NULL, &out_schema);
+    succeeded(status, "weft_schema_new");
+    weft_schema_free(out_schema);
+  }
+  {
+    weft_schema* out_schema = (weft_schema*)(void*)poison;
+    weft_status* status = weft_schema_new(NULL, 1, NULL, &out_schema);
+    refused(status, "weft_schema_new", "name");
+    emptied(out_schema == 0, "weft_schema_new", "name", "out_schema");
+  }
+  {
+    weft_status* status = weft_schema_new("com.acme.New", 1, NULL, NULL);
+    refused(status, "weft_schema_new", "out_schema");
+  }
+}
+
+static void test_weft_schema_free(void) {
+  weft_schema_free(NULL);
+}
+
+static void test_weft_schema_add_type(void) {
+  {
+    weft_status* status = weft_schema_add_type(schema, fresh_name(), "f32");
+    succeeded(status, "weft_schema_add_type");
+  }
+  {
+    weft_status* status = weft_schema_add_type(NULL, fresh_name(), "f32");
+    refused(status, "weft_schema_add_type", "schema");
+  }
+  {
+    weft_status* status = weft_schema_add_type(schema, NULL, "f32");
+    refused(status, "weft_schema_add_type", "name");
+  }
+  {
+    weft_status* status = weft_schema_add_type(schema, fresh_name(), NULL);
+    refused(status, "weft_schema_add_type", "dtypes");
+  }
+}
+
+static void test_weft_schema_add_input(void) {
+  {
+    weft_status* status = weft_schema_add_input(schema, fresh_name(), "f32", WEFT_FORM_ONE, NULL);
+    succeeded(status, "weft_schema_add_input");
+  }
+  {
+    weft_status* status = weft_schema_add_input(NULL, fresh_name(), "f32", WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_input", "schema");
+  }
+  {
+    weft_status* status = weft_schema_add_input(schema, NULL, "f32", WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_input", "name");
+  }
+  {
+    weft_status* status = weft_schema_add_input(schema, fresh_name(), NULL, WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_input", "type");
+  }
+}
+
+static void test_weft_schema_add_output(void) {
+  {
+    weft_status* status = weft_schema_add_output(schema, fresh_name(), "f32", WEFT_FORM_ONE, NULL);
+    succeeded(status, "weft_schema_add_output");
+  }
+  {
+    weft_status* status = weft_schema_add_output(NULL, fresh_name(), "f32", WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_output", "schema");
+  }
+  {
+    weft_status* status = weft_schema_add_output(schema, NULL, "f32", WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_output", "name");
+  }
+  {
+    weft_status* status = weft_schema_add_output(schema, fresh_name(), NULL, WEFT_FORM_ONE, NULL);
+    refused(status, "weft_schema_add_output", "type");
+  }
+}
+
+static void test_weft_schema_add_attribute(void) {
+  {
+    weft_status* status = weft_schema_add_attribute(schema, fresh_name(), "int", 0, NULL, NULL);
+    succeeded(status, "weft_schema_add_attribute");
+  }
+  {
+    weft_status* status = weft_schema_add_attribute(NULL, fresh_name(), "int", 0, NULL, NULL);
+    refused(status, "weft_schema_add_attribute", "schema");
+  }
+  {
+    weft_status* status = weft_schema_add_attribute(schema, NULL, "int", 0, NULL, NULL);
+    refused(status, "weft_schema_add_attribute", "name");
+  }
+  {
+    weft_status* status = weft_schema_add_attribute(schema, fresh_name(), NULL, 0, NULL, NULL);
+    refused(status, "weft_schema_add_attribute", "kind");
+  }
+}
+
+static void test_weft_op_add(void) {
+  {
+    weft_status* status = weft_op_add(schema, 0, on_body, NULL, NULL);
+    succeeded(status, "weft_op_add");
+  }
+  {
+    weft_status* status = weft_op_add(NULL, 0, on_body, NULL, NULL);
+    refused(status, "weft_op_add", "schema");
+  }
+  {
+    weft_status* status = weft_op_add(schema, 0, NULL, NULL, NULL);
+    refused(status, "weft_op_add", "body");
+  }
+}
+
 static void test_weft_session_new(void) {
   {
     weft_session* out_session = (weft_session*)(void*)poison;
@@ -2351,6 +2490,7 @@ int main(void) {
   test_weft_attrs_set_strings();
   test_weft_attrs_set_tensor();
   test_weft_attrs_set_graph();
+  test_weft_attrs_get();
   test_weft_graph_add_input();
   test_weft_graph_add_constant();
   test_weft_graph_add_variable();
@@ -2413,6 +2553,13 @@ int main(void) {
   test_weft_session_save();
   test_weft_session_load();
   test_weft_op_inspect();
+  test_weft_schema_new();
+  test_weft_schema_free();
+  test_weft_schema_add_type();
+  test_weft_schema_add_input();
+  test_weft_schema_add_output();
+  test_weft_schema_add_attribute();
+  test_weft_op_add();
   test_weft_session_new();
   test_weft_session_close();
   test_weft_session_free();

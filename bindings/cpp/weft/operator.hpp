@@ -20,10 +20,9 @@ struct Formal {
 struct Attribute {
   std::string name;  ///< an identifier
   std::string kind;  ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
-  std::optional<Attrs::Setting>
-      default_value{};    ///< what it is where a node does not say; without one, a node may lack it
-  bool required = false;  ///< a node must have it
-  std::string doc{};      ///< for people
+  std::optional<Attrs::Setting> default_value{};  ///< where a node says nothing; without one, a node may lack it
+  bool required = false;                          ///< a node must have it
+  std::string doc{};                              ///< for people
 };
 
 /// An operator of the program's own: what it is called, takes and gives.

@@ -953,7 +953,7 @@ struct DropoutAttrs {
 
 /// The outputs of Dropout.
 struct DropoutOutputs {
-  /// The shape of the data. [f32, f16, f64, bf16]
+  /// The shape of the data. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
   Value output;
   /// Which elements were kept, in the shape of the data. [bool]
   Value mask;
@@ -964,10 +964,11 @@ struct DropoutOutputs {
 /// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
 /// counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain weft
 /// that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, `ops.WeftDropout` in Go.
-/// - data: Any shape. [f32, f16, f64, bf16]
-/// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
+/// - data: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, f8e4m3fn,
+/// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, optional]
 /// - training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
-/// - gives output: The shape of the data. [f32, f16, f64, bf16]
+/// - gives output: The shape of the data. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 inline Value dropout(const Value& data, const Value& ratio = Value(), const Value& training_mode = Value(), const DropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("seed", attrs.seed);
@@ -1351,16 +1352,18 @@ struct GridSampleAttrs {
   /// "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with
   /// the parameter -0.75.
   std::string mode = "linear";
-  /// What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection".
+  /// What lies beyond the ends: "zeros" (empty strings, where X has strings), the pixels of the "border", or a
+  /// "reflection".
   std::string padding_mode = "zeros";
 };
 
 /// The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
-/// coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction
-/// is cut off.
-/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+/// coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Integers are weighted in
+/// f64, and the fraction is cut off; the nearest is as it is, of strings too.
+/// - x: [N, C, D1, ...], with up to five axes behind C; no strings, unless `mode` is "nearest". [f32, u8, i8, u16,
+/// i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 /// - grid: [N, O1, ..., axes], with as many axes as X. [f32, f16, f64, bf16]
-/// - gives Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 inline Value grid_sample(const Value& x, const Value& grid, const GridSampleAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("align_corners", attrs.align_corners);
@@ -1470,7 +1473,7 @@ struct HardmaxAttrs {
 
 /// One at the first of the largest elements along `axis`, zero at the others; NaN counts as largest. The gradient
 /// is zero.
-/// - input: Scores, at least one along the axis. [f32, f16, f64, bf16]
+/// - input: Scores, at least one dimension. [f32, f16, f64, bf16]
 /// - gives output: The shape of input. [f32, f16, f64, bf16]
 inline Value hardmax(const Value& input, const HardmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -3687,7 +3690,7 @@ struct UniqueAttrs {
 /// The outputs of Unique.
 struct UniqueOutputs {
   /// [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64, string,
-  /// bool, f16, f64, u32, u64, bf16]
+  /// bool, f16, f64, u32, u64, c64, c128, bf16]
   Value y;
   /// [count]: of each the first place in X, along the axis if there is one. [i64]
   Value indices;
@@ -3698,12 +3701,12 @@ struct UniqueOutputs {
 };
 
 /// The different elements of a tensor, or with an axis its different slices, which are compared element by element,
-/// row by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal
-/// ones.
+/// row by row. All NaN count as equal, and as greater than any number. Of complex numbers the real parts are
+/// compared first. The gradient goes to the first of equal ones.
 /// - x: Any shape; at least one dimension if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-/// f64, u32, u64, bf16]
+/// f64, u32, u64, c64, c128, bf16]
 /// - gives Y: [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64,
-/// string, bool, f16, f64, u32, u64, bf16]
+/// string, bool, f16, f64, u32, u64, c64, c128, bf16]
 inline Value unique(const Value& x, const UniqueAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -4309,11 +4312,11 @@ struct MlTreeEnsembleClassifierOutputs {
 /// The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree:
 /// at a node to one child if the test of its number `X[n, feature]` with the node's value holds, else to the other;
 /// the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values,
-/// and the label is that of the first class with the highest. Of two classes of which one alone has votes the label
-/// is the second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first
-/// class, they stand for the second all the same: with such a sum `s` the scores are `[1 - s, s]` without a
-/// transform and for PROBIT, `[-s, s]` for the other transforms and without one if a weight is negative. Of one
-/// class the label is that or else 0 or "".
+/// transformed, and the label is that of the first class with the highest. Of two classes of which one alone has
+/// votes the label is the second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes
+/// for the first class, they stand for the second all the same: with such a sum `s` the scores are `[1 - s, s]`
+/// without a transform and for PROBIT, `[-s, s]` for the other transforms and without one if a weight is negative.
+/// Of one class the label is that or else 0 or "".
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 inline MlTreeEnsembleClassifierOutputs ml_tree_ensemble_classifier(const Value& x, const MlTreeEnsembleClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -5914,14 +5917,14 @@ struct ResizeGradAttrs {
 };
 
 /// The gradient of Resize by X, given that of Y.
-/// - d_y: The shape that Resize gives. [f32, f16, f64, bf16]
-/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - d_y: The shape that Resize gives. [f32, f16, f64, c64, c128, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, c64, c128, bf16]
 /// - roi: For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis. [f32, f16,
 /// f64, optional]
 /// - scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`. [f32,
 /// optional]
 /// - sizes: Sizes of the output, for each axis. Or `scales`. [i64, optional]
-/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, c64, c128, bf16]
 inline Value resize_grad(const Value& d_y, const Value& x, const Value& roi = Value(), const Value& scales = Value(), const Value& sizes = Value(), const ResizeGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("antialias", attrs.antialias);
@@ -6096,10 +6099,10 @@ struct SamplePointsAttrs {
 
 /// The values of images at places between pixels: of each image sums of pixels around the place, weighted along
 /// each axis. On a pixel the slope is that to the pixel behind it.
-/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
-/// - places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. [f32, f16, f64,
-/// bf16]
-/// - gives Y: [N, C, ...]. [f32, f16, f64, bf16]
+/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, c64, c128, bf16]
+/// - places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the type of
+/// X, or of the parts of its complex numbers. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, ...]. [f32, f16, f64, c64, c128, bf16]
 inline Value sample_points(const Value& x, const Value& places, const SamplePointsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("mode", attrs.mode);
@@ -6126,10 +6129,10 @@ struct SamplePointsGradAttrs {
 };
 
 /// The gradient of SamplePoints by X, given that of Y.
-/// - d_y: [N, C, ...]. [f32, f16, f64, bf16]
-/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - d_y: [N, C, ...]. [f32, f16, f64, c64, c128, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, c64, c128, bf16]
 /// - places: As in SamplePoints. [f32, f16, f64, bf16]
-/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, c64, c128, bf16]
 inline Value sample_points_grad(const Value& d_y, const Value& x, const Value& places, const SamplePointsGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("mode", attrs.mode);

@@ -27,7 +27,8 @@ struct TestModel {
   ExprScope scope;
   std::shared_ptr<Session> session;
 
-  explicit TestModel(const OpRegistry& ops = builtin_ops()) : graph(*Graph::make(ops)), scope(*graph) {}
+  TestModel() : TestModel(builtin_ops()) {}
+  explicit TestModel(const OpRegistry& ops) : graph(*Graph::make(ops)), scope(*graph) {}
   Expr input(const char* name, DType dtype, Dims dims) {
     Result<ValueId> id = graph->add_input(name, ValueType::tensor(dtype, std::move(dims)));
     EXPECT_TRUE(id.ok()) << id.status().text();

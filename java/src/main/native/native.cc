@@ -229,6 +229,14 @@ JNIEXPORT void JNICALL Java_io_weft_Native_attrsSetGraph(JNIEnv* env, jclass, jl
   if (!check(env, weft_attrs_set_graph(to_pointer<weft_attrs>(attrs), name_.get(), to_pointer<const weft_graph>(value)))) return;
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_attrsGet(JNIEnv* env, jclass, jlong attrs, jstring name) {
+  Text name_(env, name);
+  if (!name_.ok()) return 0;
+  weft_tensor* out_tensor_ = {};
+  if (!check(env, weft_attrs_get(to_pointer<const weft_attrs>(attrs), name_.get(), &out_tensor_))) return 0;
+  return to_long(out_tensor_);
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_graphAddInput(JNIEnv* env, jclass, jlong graph, jstring name, jint dtype, jstring shape, jstring origin) {
   Text name_(env, name);
   if (!name_.ok()) return 0;
@@ -676,6 +684,64 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_opInspect(JNIEnv* env, jclass, jstri
   weft_bytes* out_json_ = {};
   if (!check(env, weft_op_inspect(name_.get(), &out_json_))) return 0;
   return to_long(out_json_);
+}
+
+JNIEXPORT jlong JNICALL Java_io_weft_Native_schemaNew(JNIEnv* env, jclass, jstring name, jint version, jstring doc) {
+  Text name_(env, name);
+  if (!name_.ok()) return 0;
+  Text doc_(env, doc);
+  if (!doc_.ok()) return 0;
+  weft_schema* out_schema_ = {};
+  if (!check(env, weft_schema_new(name_.get(), version, doc_.get(), &out_schema_))) return 0;
+  return to_long(out_schema_);
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_schemaFree(JNIEnv*, jclass, jlong schema) {
+  weft_schema_free(to_pointer<weft_schema>(schema));
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_schemaAddType(JNIEnv* env, jclass, jlong schema, jstring name, jstring dtypes) {
+  Text name_(env, name);
+  if (!name_.ok()) return;
+  Text dtypes_(env, dtypes);
+  if (!dtypes_.ok()) return;
+  if (!check(env, weft_schema_add_type(to_pointer<weft_schema>(schema), name_.get(), dtypes_.get()))) return;
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_schemaAddInput(JNIEnv* env, jclass, jlong schema, jstring name, jstring type, jint form, jstring doc) {
+  Text name_(env, name);
+  if (!name_.ok()) return;
+  Text type_(env, type);
+  if (!type_.ok()) return;
+  Text doc_(env, doc);
+  if (!doc_.ok()) return;
+  if (!check(env, weft_schema_add_input(to_pointer<weft_schema>(schema), name_.get(), type_.get(), form, doc_.get()))) return;
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_schemaAddOutput(JNIEnv* env, jclass, jlong schema, jstring name, jstring type, jint form, jstring doc) {
+  Text name_(env, name);
+  if (!name_.ok()) return;
+  Text type_(env, type);
+  if (!type_.ok()) return;
+  Text doc_(env, doc);
+  if (!doc_.ok()) return;
+  if (!check(env, weft_schema_add_output(to_pointer<weft_schema>(schema), name_.get(), type_.get(), form, doc_.get()))) return;
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_schemaAddAttribute(JNIEnv* env, jclass, jlong schema, jstring name, jstring kind, jint required, jlong defaults, jstring doc) {
+  Text name_(env, name);
+  if (!name_.ok()) return;
+  Text kind_(env, kind);
+  if (!kind_.ok()) return;
+  Text doc_(env, doc);
+  if (!doc_.ok()) return;
+  if (!check(env, weft_schema_add_attribute(to_pointer<weft_schema>(schema), name_.get(), kind_.get(), required, to_pointer<const weft_attrs>(defaults), doc_.get()))) return;
+}
+
+JNIEXPORT void JNICALL Java_io_weft_Native_opAdd(JNIEnv* env, jclass, jlong schema, jint opset, jobject body) {
+  void* held = hold(env, body);
+  if (body != nullptr && held == nullptr) return;
+  if (!check(env, weft_op_add(to_pointer<const weft_schema>(schema), opset, body == nullptr ? nullptr : call_body, held, drop))) return;
 }
 
 JNIEXPORT jlong JNICALL Java_io_weft_Native_sessionNew(JNIEnv* env, jclass, jlong graph, jlong options, jlong share) {

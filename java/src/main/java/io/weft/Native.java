@@ -93,6 +93,8 @@ final class Native {
 
   static native void attrsSetGraph(long attrs, String name, long value);
 
+  static native long attrsGet(long attrs, String name);
+
   static native long graphAddInput(long graph, String name, int dtype, String shape, String origin);
 
   static native long graphAddConstant(long graph, long tensor, String name, String origin);
@@ -229,6 +231,20 @@ final class Native {
   static native String opName(int i);
 
   static native long opInspect(String name);
+
+  static native long schemaNew(String name, int version, String doc);
+
+  static native void schemaFree(long schema);
+
+  static native void schemaAddType(long schema, String name, String dtypes);
+
+  static native void schemaAddInput(long schema, String name, String type, int form, String doc);
+
+  static native void schemaAddOutput(long schema, String name, String type, int form, String doc);
+
+  static native void schemaAddAttribute(long schema, String name, String kind, int required, long defaults, String doc);
+
+  static native void opAdd(long schema, int opset, Object body);
 
   static native long sessionNew(long graph, long options, long share);
 

@@ -3218,7 +3218,8 @@ public final class Ops {
    * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
    * ops.WeftDropout} in Go.
    *
-   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
+   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
+   * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
    *
    * @param data any shape.
    * @return the shape of the data.
@@ -3235,7 +3236,8 @@ public final class Ops {
    * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
    * ops.WeftDropout} in Go.
    *
-   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
+   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
+   * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
    *
    * @param data any shape.
    * @param options sets the rest
@@ -3256,7 +3258,8 @@ public final class Ops {
    * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
    * ops.WeftDropout} in Go.
    *
-   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
+   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
+   * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
    *
    * @param data any shape.
    * @return all outputs
@@ -3273,7 +3276,8 @@ public final class Ops {
    * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
    * ops.WeftDropout} in Go.
    *
-   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
+   * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
+   * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
    *
    * @param data any shape.
    * @param options sets the rest
@@ -4471,7 +4475,8 @@ public final class Ops {
     }
 
     /**
-     * What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection". Default: zeros.
+     * What lies beyond the ends: "zeros" (empty strings, where X has strings), the pixels of the "border", or a
+     * "reflection". Default: zeros.
      *
      * @param value the value
      * @return this
@@ -4490,13 +4495,13 @@ public final class Ops {
 
   /**
    * The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
-   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction is
-   * cut off.
+   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Integers are weighted in
+   * f64, and the fraction is cut off; the nearest is as it is, of strings too.
    *
-   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16, T2: f32, f16, f64,
-   * bf16.
+   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, T2: f32, f16, f64, bf16.
    *
-   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param x [N, C, D1, ...], with up to five axes behind C; no strings, unless {@code mode} is "nearest".
    * @param grid [N, O1, ..., axes], with as many axes as X.
    * @return [N, C, O1, ...].
    */
@@ -4506,13 +4511,13 @@ public final class Ops {
 
   /**
    * The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
-   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction is
-   * cut off.
+   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Integers are weighted in
+   * f64, and the fraction is cut off; the nearest is as it is, of strings too.
    *
-   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16, T2: f32, f16, f64,
-   * bf16.
+   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, T2: f32, f16, f64, bf16.
    *
-   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param x [N, C, D1, ...], with up to five axes behind C; no strings, unless {@code mode} is "nearest".
    * @param grid [N, O1, ..., axes], with as many axes as X.
    * @param options sets the rest
    * @return [N, C, O1, ...].
@@ -4864,7 +4869,7 @@ public final class Ops {
    *
    * <p>Operator Hardmax. Element types: T: f32, f16, f64, bf16.
    *
-   * @param input scores, at least one along the axis.
+   * @param input scores, at least one dimension.
    * @return the shape of input.
    */
   public Value hardmax(Value input) {
@@ -4877,7 +4882,7 @@ public final class Ops {
    *
    * <p>Operator Hardmax. Element types: T: f32, f16, f64, bf16.
    *
-   * @param input scores, at least one along the axis.
+   * @param input scores, at least one dimension.
    * @param options sets the rest
    * @return the shape of input.
    */
@@ -12558,9 +12563,11 @@ public final class Ops {
 
   /**
    * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
-   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   * by row. All NaN count as equal, and as greater than any number. Of complex numbers the real parts are compared
+   * first. The gradient goes to the first of equal ones.
    *
-   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param x any shape; at least one dimension if there is an axis.
    * @return [count]; with an axis the shape of X with another size along it.
@@ -12571,9 +12578,11 @@ public final class Ops {
 
   /**
    * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
-   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   * by row. All NaN count as equal, and as greater than any number. Of complex numbers the real parts are compared
+   * first. The gradient goes to the first of equal ones.
    *
-   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param x any shape; at least one dimension if there is an axis.
    * @param options sets the rest
@@ -12588,9 +12597,11 @@ public final class Ops {
 
   /**
    * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
-   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   * by row. All NaN count as equal, and as greater than any number. Of complex numbers the real parts are compared
+   * first. The gradient goes to the first of equal ones.
    *
-   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param x any shape; at least one dimension if there is an axis.
    * @return all outputs
@@ -12601,9 +12612,11 @@ public final class Ops {
 
   /**
    * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
-   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   * by row. All NaN count as equal, and as greater than any number. Of complex numbers the real parts are compared
+   * first. The gradient goes to the first of equal ones.
    *
-   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param x any shape; at least one dimension if there is an axis.
    * @param options sets the rest
@@ -14585,12 +14598,12 @@ public final class Ops {
   /**
    * The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree: at
    * a node to one child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other;
-   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values, and
-   * the label is that of the first class with the highest. Of two classes of which one alone has votes the label is the
-   * second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first class, they
-   * stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]} without a transform
-   * and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is negative. Of one class the
-   * label is that or else 0 or "".
+   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values,
+   * transformed, and the label is that of the first class with the highest. Of two classes of which one alone has votes
+   * the label is the second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the
+   * first class, they stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]}
+   * without a transform and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is
+   * negative. Of one class the label is that or else 0 or "".
    *
    * <p>Operator ai.onnx.ml.TreeEnsembleClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string. Not
    * differentiable: it is constant but for steps.
@@ -14605,12 +14618,12 @@ public final class Ops {
   /**
    * The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree: at
    * a node to one child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other;
-   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values, and
-   * the label is that of the first class with the highest. Of two classes of which one alone has votes the label is the
-   * second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first class, they
-   * stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]} without a transform
-   * and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is negative. Of one class the
-   * label is that or else 0 or "".
+   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values,
+   * transformed, and the label is that of the first class with the highest. Of two classes of which one alone has votes
+   * the label is the second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the
+   * first class, they stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]}
+   * without a transform and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is
+   * negative. Of one class the label is that or else 0 or "".
    *
    * <p>Operator ai.onnx.ml.TreeEnsembleClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string. Not
    * differentiable: it is constant but for steps.
@@ -19791,7 +19804,7 @@ public final class Ops {
   /**
    * The gradient of Resize by X, given that of Y.
    *
-   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64.
+   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, c64, c128, bf16, T2: f32, f16, f64.
    *
    * @param dY the shape that Resize gives.
    * @param x A tensor whose shape is taken.
@@ -19804,7 +19817,7 @@ public final class Ops {
   /**
    * The gradient of Resize by X, given that of Y.
    *
-   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64.
+   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, c64, c128, bf16, T2: f32, f16, f64.
    *
    * @param dY the shape that Resize gives.
    * @param x A tensor whose shape is taken.
@@ -20372,10 +20385,11 @@ public final class Ops {
    * The values of images at places between pixels: of each image sums of pixels around the place, weighted along each
    * axis. On a pixel the slope is that to the pixel behind it.
    *
-   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, c64, c128, bf16, T1: f32, f16, f64, bf16.
    *
    * @param x [N, C, D1, ...], with up to five axes behind C.
-   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the type of
+   *     X, or of the parts of its complex numbers.
    * @return [N, C, ...].
    */
   public Value samplePoints(Value x, Value places) {
@@ -20386,10 +20400,11 @@ public final class Ops {
    * The values of images at places between pixels: of each image sums of pixels around the place, weighted along each
    * axis. On a pixel the slope is that to the pixel behind it.
    *
-   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, c64, c128, bf16, T1: f32, f16, f64, bf16.
    *
    * @param x [N, C, D1, ...], with up to five axes behind C.
-   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the type of
+   *     X, or of the parts of its complex numbers.
    * @param options sets the rest
    * @return [N, C, ...].
    */
@@ -20473,7 +20488,7 @@ public final class Ops {
   /**
    * The gradient of SamplePoints by X, given that of Y.
    *
-   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, c64, c128, bf16, T1: f32, f16, f64, bf16.
    *
    * @param dY [N, C, ...].
    * @param x A tensor whose shape is taken.
@@ -20487,7 +20502,7 @@ public final class Ops {
   /**
    * The gradient of SamplePoints by X, given that of Y.
    *
-   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, c64, c128, bf16, T1: f32, f16, f64, bf16.
    *
    * @param dY [N, C, ...].
    * @param x A tensor whose shape is taken.
