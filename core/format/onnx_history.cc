@@ -147,7 +147,7 @@ std::string OpHistory::misfit_of_values(const char* what, const std::vector<cons
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& parameter = parameters[i];
     const size_t least = parameter.optional ? 0 : parameter.variadic ? static_cast<size_t>(parameter.min_count) : 1;
-    if (values.size() < i + least) return cat(nth(values.size()), " had to be given");
+    if (least > 0 && values.size() < i + least) return cat(nth(values.size()), " had to be given");
   }
   return {};
 }

@@ -87,8 +87,9 @@ Status indices_from_front(DowngradeContext& c) {
   Expr whole = cast(indices, DType::kI64);
   Expr depth = reshape(cast(c.inputs[1], DType::kI64), constant_ints(s, {}));
   Expr negative = make(s, "Less", {whole, constant_int(s, 0)});
-  // Further away they name nothing still.
-  c.inputs[0] = where(negative, whole + depth, whole);
+  Expr counted = where(negative, whole + depth, whole);
+  // Further away they name nothing: nor does what is past the last place.
+  c.inputs[0] = where(make(s, "Less", {counted, constant_int(s, 0)}), depth, counted);
   return s.status();
 }
 

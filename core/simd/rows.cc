@@ -230,36 +230,60 @@ void rms_norm(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
   each(y, n, scaled, x, scale);
 }
 
-// Of R rows, whose sums are at work side by side.
-template <typename T, int R>
-HWY_INLINE void dots_of(const T* a, const T* x, int64_t distance, T factor, T* y, int64_t n) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  hn::Vec<decltype(d)> sum[R];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) sum[r] = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const auto left = hn::LoadU(d, a + i);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(left, hn::LoadU(d, x + r * distance + i), sum[r]);
+// Blocks of 16 bytes that lie `distance` apart.
+template <class D>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const hn::TFromD<D>* x, int64_t distance) {
+  constexpr int64_t kBlocks = static_cast<int64_t>(hn::MaxLanes(D()) * sizeof(hn::TFromD<D>)) / 16;
+  if constexpr (kBlocks == 1) {
+    return hn::LoadU(d, x);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, load_blocks(half, x + kBlocks / 2 * distance, distance), load_blocks(half, x, distance));
   }
-  if (i < n) {
-    const auto left = load_tail(a + i, n - i);
-    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(left, load_tail(x + r * distance + i, n - i), sum[r]);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) y[r] = factor * hn::GetLane(hn::SumOfLanes(d, sum[r]));
+}
+
+// Of as many rows as a vector has elements the first 16 bytes, turned: element j of every row in to[j].
+template <class D>
+HWY_INLINE void load_columns(D d, const float* x, int64_t distance, hn::Vec<D> (&to)[4]) {
+  const auto a = load_blocks(d, x, 4 * distance), b = load_blocks(d, x + distance, 4 * distance);
+  const auto e = load_blocks(d, x + 2 * distance, 4 * distance), f = load_blocks(d, x + 3 * distance, 4 * distance);
+  const auto ae = hn::InterleaveLower(d, a, e), bf = hn::InterleaveLower(d, b, f);
+  const auto ae2 = hn::InterleaveUpper(d, a, e), bf2 = hn::InterleaveUpper(d, b, f);
+  to[0] = hn::InterleaveLower(d, ae, bf);
+  to[1] = hn::InterleaveUpper(d, ae, bf);
+  to[2] = hn::InterleaveLower(d, ae2, bf2);
+  to[3] = hn::InterleaveUpper(d, ae2, bf2);
+}
+template <class D>
+HWY_INLINE void load_columns(D d, const double* x, int64_t distance, hn::Vec<D> (&to)[2]) {
+  const auto a = load_blocks(d, x, 2 * distance), b = load_blocks(d, x + distance, 2 * distance);
+  to[0] = hn::InterleaveLower(d, a, b);
+  to[1] = hn::InterleaveUpper(d, a, b);
 }
 
 template <typename T>
 void dots(const T* a, const T* x, int64_t distance, int64_t count, T factor, T* y, int64_t n) {
-  constexpr int kAtOnce = 8;
-  int64_t row = 0;
-  for (; row + kAtOnce <= count; row += kAtOnce) {
-    dots_of<T, kAtOnce>(a, x + row * distance, distance, factor, y + row, n);
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T), kColumns = 16 / sizeof(T);
+  // The last vector may take rows again.
+  for (int64_t done = 0; done < count; done += kLanes) {
+    const int64_t row = done + kLanes <= count ? done : count - kLanes;
+    const T* from = x + row * distance;
+    auto sum = hn::Zero(d);
+    int64_t k = 0;
+    for (; k + kColumns <= n; k += kColumns) {
+      hn::Vec<decltype(d)> columns[kColumns];
+      load_columns(d, from + k, distance, columns);
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < kColumns; ++j) sum = hn::MulAdd(hn::Set(d, factor * a[k + j]), columns[j], sum);
+    }
+    for (; k < n; ++k) {
+      HWY_ALIGN T column[kLanes];
+      for (int64_t r = 0; r < kLanes; ++r) column[r] = from[r * distance + k];
+      sum = hn::MulAdd(hn::Set(d, factor * a[k]), hn::Load(d, column), sum);
+    }
+    hn::StoreU(sum, d, y + row);
   }
-  for (; row < count; ++row) dots_of<T, 1>(a, x + row * distance, distance, factor, y + row, n);
 }
 
 }  // namespace

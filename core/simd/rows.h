@@ -29,7 +29,8 @@ struct RowsTable {
   void (*layer_norm_grad)(const T* x, const T* scale, const T* dy, T epsilon, T* dx, T* dscale, int64_t n);
   // y = x * inverse * scale, with the inverse of the root of the mean square + epsilon.
   void (*rms_norm)(const T* x, const T* scale, T epsilon, T* y, int64_t n);
-  // y[i] = factor * the sum of a * x, where row i of x, of `count`, begins at x + i * distance.
+  // y[i] = the sum of (factor * a) * x over row i of `count`, at x + i * distance: one chain of multiply-adds over its elements in
+  // ascending order, as in products of matrices. There are as many rows as a vector has elements, or more.
   void (*dots)(const T* a, const T* x, int64_t distance, int64_t count, T factor, T* y, int64_t n);
 };
 

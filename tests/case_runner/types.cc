@@ -79,6 +79,7 @@ std::vector<DType> references_of(DType dtype) {
     case DType::kBool: return {};  // what a truth value means, no number does
     default: break;
   }
+  if (dtype == DType::kC128) return {DType::kF64, DType::kF32};
   if (is_float(dtype) || is_complex(dtype)) return {DType::kF32, DType::kF64};
   return {DType::kI64, DType::kI32, DType::kF32, DType::kF64};
 }

@@ -252,7 +252,7 @@ State<T> read_state(const KernelContext& c, int mask_input) {
 template <typename T>
 Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   State<T> s = read_state<T>(c, 3);
-  s.turns_keys = s.scores.b_row != 1 || s.queries > kFewQueries;
+  s.turns_keys = s.scores.b_row != 1 || s.queries > kFewQueries || s.keys < gemm_tiles(T()).panel;
   if (!s.turns_keys) s.keys_size = 0;
   s.parts = std::clamp<int64_t>(divide_up(kLeastTasks, s.images * s.heads), 1, divide_up(s.queries, s.rows));
   s.lanes = std::min(s.tasks(), kLanes);

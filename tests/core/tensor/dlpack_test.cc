@@ -203,10 +203,10 @@ TYPED_TEST(DlpackImport, RefusesWhatItCannotTake) {
             "contiguous first");
   EXPECT_NE(problem([](F& f) { f.strides[0] = 4; }), "");
   EXPECT_NE(problem([](F& f) { f.strides[1] = 0; }), "");
-  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.device.device_type = 2; }),
-            "the tensor lies on a device of DLPack type 2; only those in the CPU's memory can be "
-            "taken: copy it there "
-            "first");
+  EXPECT_EQ(
+      problem([](F& f) { f.managed.dl_tensor.device.device_type = 2; }),
+      "the tensor lies on a device of DLPack type 2, number 0, which no device here is: load the plug-in that brings "
+      "it, or copy the tensor to the CPU's memory first");
   EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.dtype.lanes = 4; }),
             "DLPack type code 2 of 32 bits and 4 lanes is not supported");
   EXPECT_NE(problem([](F& f) { f.managed.dl_tensor.dtype = {3, 64, 1}; }), "");
