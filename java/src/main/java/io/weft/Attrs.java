@@ -260,7 +260,8 @@ public final class Attrs {
    * @return its value
    */
   public List<String> getStrings(String name) {
-    return Check.items(get(name, List.class), name).stream().map(String.class::cast).toList();
+    List<?> items = get(name, List.class);
+    return items.stream().map(String.class::cast).toList();
   }
 
   /**

@@ -190,7 +190,7 @@ class OperatorTest {
             "belongs to another graph",
             (graph, in, attrs) -> List.of(x),
             "MatMul",
-            (graph, in, attrs) -> List.of(in.get(0).matmul(in.get(0))),
+            (graph, in, attrs) -> List.of(in.get(0).matMul(in.get(0))),
             "the graph that it is given",
             (graph, in, attrs) -> List.of(x.unaryMinus()));
     for (Map.Entry<String, BodyFunction> entry : wrong.entrySet()) {
