@@ -18,7 +18,7 @@ constexpr int64_t kBlockProducts = 65536, kLeastRows = 8, kMostRows = 64;
 constexpr int64_t kLeastTasks = 8;
 constexpr int64_t kLanes = 16;  // with scratch of their own
 constexpr int64_t kPage = 4096;
-constexpr int64_t kFewQueries = 4;  // for which turning the keys takes longer than it saves
+constexpr int64_t kFewQueries = 2;  // for which turning the keys takes longer than it saves
 
 // A mask, as the head of an image finds it.
 struct Mask {
