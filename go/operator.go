@@ -89,7 +89,7 @@ func AddOperator(op Operator, body BodyFunction) error {
 }
 
 // schema is what the operator is like, for the caller to free.
-func (op Operator) schema() (schema *C.weft_schema, err error) {
+func (op Operator) schema() (*C.weft_schema, error) {
 	name, doc := cString(op.Name), cString(op.Doc)
 	defer freeString(name)
 	defer freeString(doc)
@@ -97,17 +97,21 @@ func (op Operator) schema() (schema *C.weft_schema, err error) {
 	if version == 0 {
 		version = 1
 	}
+	var schema *C.weft_schema
 	if err := check(C.wg_schema_new(name, C.int32_t(version), doc, &schema)); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			C.wg_schema_free(schema)
-		}
-	}()
+	if err := op.declareIn(schema); err != nil {
+		C.wg_schema_free(schema)
+		return nil, err
+	}
+	return schema, nil
+}
+
+func (op Operator) declareIn(schema *C.weft_schema) error {
 	for _, variable := range slices.Sorted(maps.Keys(op.Types)) {
 		if err := addType(schema, variable, op.Types[variable]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, input := range op.Inputs {
@@ -115,7 +119,7 @@ func (op Operator) schema() (schema *C.weft_schema, err error) {
 			return C.wg_schema_add_input(schema, name, kind, form, doc)
 		}
 		if err := input.addTo(add); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, output := range op.Outputs {
@@ -123,15 +127,15 @@ func (op Operator) schema() (schema *C.weft_schema, err error) {
 			return C.wg_schema_add_output(schema, name, kind, form, doc)
 		}
 		if err := output.addTo(add); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, attribute := range op.Attributes {
 		if err := attribute.addTo(schema); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return schema, nil
+	return nil
 }
 
 func addType(schema *C.weft_schema, name string, dtypes []DType) error {
@@ -196,8 +200,9 @@ func (op *addedOperator) build(g *Graph, inputs []C.int64_t, attrs *C.weft_attrs
 		}
 	}
 	given, err := op.read(attrs)
+	lent := slices.Collect(maps.Values(given)) // the body may take attributes out of its map
 	defer func() {
-		for _, value := range given {
+		for _, value := range lent {
 			if t, ok := value.(*Tensor); ok {
 				t.Close()
 			}
