@@ -179,7 +179,7 @@ def test_kinds_of_attributes() -> None:
     attributes = [weft.Attribute(name, kind, value) for name, (kind, value) in kinds.items()]
 
     def body(graph: weft.Graph, x: Any, **given: Any) -> Any:
-        seen.update({name: value.tolist() if name == "t" else value for name, value in given.items()})
+        seen.update({name: value.numpy().tolist() if name == "t" else value for name, value in given.items()})
         return x
 
     weft.add_operator(simple("Kinds", attributes=attributes), body)
