@@ -44,6 +44,6 @@ def prepare(problem: Problem, threads: int) -> Contender:
 
     def results() -> list[Array]:
         run()
-        return [value.numpy() for value in outputs]
+        return [value.numpy().copy() for value in outputs]  # which may lie over memory that goes with the value
 
     return Contender(onnxruntime.__version__, run, results)
