@@ -154,6 +154,8 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
   if (managed == nullptr) return nullptr;
   const Elements& elements =
       versioned ? static_cast<const Versioned*>(managed)->tensor : static_cast<const Plain*>(managed)->tensor;
+  // At once, so that nobody else takes it while the device is waited for.
+  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
   weft_tensor* tensor = nullptr;
   weft_status* status = nullptr;
   if (elements.device[0] == kOnCpu) {
@@ -164,10 +166,10 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
     Py_END_ALLOW_THREADS;
   }
   if (status != nullptr) {
+    PyCapsule_SetName(capsule, name);  // whose it was
     raise_status(status);
     return nullptr;
   }
-  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
   return own(tensor);
 }
 

@@ -2,9 +2,12 @@
 // loads it but what weft/plugin.h gives.
 #include "weft/plugin.h"
 
+#include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/device/test_device.h"
@@ -172,7 +175,13 @@ weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes
     default: return given(device_of(device).copy(to, from, bytes));
   }
 }
-weft_status* device_wait(void* device) { return given(device_of(device).wait_for_others()); }
+// For the milliseconds that WEFT_TEST_WAIT_MS says, so that a test sees what others do meanwhile.
+weft_status* device_wait(void* device) {
+  if (const char* wait = std::getenv("WEFT_TEST_WAIT_MS"); wait != nullptr) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(wait)));
+  }
+  return given(device_of(device).wait_for_others());
+}
 weft_status* stream_open(void* device, void** out_stream) {
   Result<std::unique_ptr<Stream>> stream = device_of(device).make_stream();
   if (stream.ok()) *out_stream = stream->release();

@@ -2,6 +2,8 @@
 
 import pathlib
 import pickle
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -122,6 +124,37 @@ def test_dlpack_of_a_device(device: str) -> None:
             return there.__dlpack_device__()
 
     assert made.session.run({made.x: Handed()}, made.y).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
+
+
+def test_a_capsule_of_a_device_is_taken_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Doubled("test:0")
+
+    class Same:
+        """Gives one capsule to whoever asks."""
+
+        capsule = made.there.__dlpack__(max_version=(1, 0))
+
+        def __dlpack__(self, **_: Any) -> Any:
+            return self.capsule
+
+    found: list[Any] = []
+
+    def take() -> None:
+        try:
+            found.append(weft.Tensor(Same()))
+        except ValueError as error:
+            found.append(error)
+
+    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "200")  # the second comes while the first one waits
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monkeypatch.delenv("WEFT_TEST_WAIT_MS")
+    [taken] = [value for value in found if isinstance(value, weft.Tensor)]
+    assert len(found) == 2
+    assert taken.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_what_needs_elements_here_says_how_to_have_them(tmp_path: pathlib.Path) -> None:
