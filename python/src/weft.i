@@ -215,7 +215,8 @@ OUT_INTS(out_dims, rank)
 }
 %typemap(argout) (double* out_averages, int32_t count) { $result = replace_result($result, from_doubles($1, $2)); }
 
-// -- What does not block keeps the interpreter's lock: letting go of it costs more than the call.
+// -- What does not block keeps the interpreter's lock: letting go of it costs more than the call. What was bound before and
+// waits for a device as it goes gives the lock away itself.
 %nothread weft_prepared_bind_input;
 %nothread weft_prepared_bind_output;
 %nothread weft_tensor_rank;

@@ -157,6 +157,36 @@ def test_a_capsule_of_a_device_is_taken_over_once(monkeypatch: pytest.MonkeyPatc
     assert taken.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
+def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Doubled("test:0")
+    call = made.session.prepare([made.x], [made.y])
+    ticks, ended = [0], threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.01):
+            ticks[0] += 1
+
+    borrowed = weft.from_dlpack(made.there)
+    call.bind_input(0, weft.from_dlpack(made.there))
+    thread = threading.Thread(target=tick)
+    thread.start()
+    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "300")
+    try:
+        for let_go in (
+            borrowed.close,
+            [made.there.__dlpack__(max_version=(1, 0))].clear,
+            [made.there.__dlpack__()].clear,
+            lambda: call.bind_input(0, made.there),
+        ):
+            before = ticks[0]
+            let_go()
+            assert ticks[0] - before >= 5
+    finally:
+        monkeypatch.delenv("WEFT_TEST_WAIT_MS")
+        ended.set()
+        thread.join()
+
+
 def test_what_needs_elements_here_says_how_to_have_them(tmp_path: pathlib.Path) -> None:
     there = Doubled("test:0").there
     for refused in (
