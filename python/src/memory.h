@@ -149,7 +149,7 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, i
   return PyCapsule_New(head, "dltensor_versioned", free_versioned);
 }
 
-// tensor -> DLPack's type and number of its device, the address there, whether it is read-only
+// tensor -> DLPack's type and number of its device
 PyObject* tensor_place(PyObject*, PyObject* args) {
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
@@ -161,14 +161,40 @@ PyObject* tensor_place(PyObject*, PyObject* args) {
     return nullptr;
   }
   auto* managed = static_cast<Versioned*>(made);
-  const Elements& elements = managed->tensor;
-  PyObject* place = Py_BuildValue("iiKi", elements.device[0], elements.device[1],
-                                  static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(elements.data)),
-                                  (managed->flags & kIsReadOnly) != 0 ? 1 : 0);
+  PyObject* place = Py_BuildValue("ii", managed->tensor.device[0], managed->tensor.device[1]);
   Py_BEGIN_ALLOW_THREADS;
   managed->deleter(managed);
   Py_END_ALLOW_THREADS;
   return place;
+}
+
+// tensor on a device -> the same for others who are told its address alone: with the last holder the device is waited for,
+// before the memory is freed or written again; the address; whether it is read-only
+PyObject* tensor_lend(PyObject*, PyObject* args) {
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
+  if (tensor == nullptr) return nullptr;
+  void* made = nullptr;
+  if (weft_status* status = weft_tensor_dlpack(tensor, 1, &made); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  auto* managed = Unlocked<Versioned>::over(static_cast<Versioned*>(made));
+  const auto address = static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(managed->tensor.data));
+  const int read_only = (managed->flags & kIsReadOnly) != 0 ? 1 : 0;
+  weft_tensor* lent = nullptr;
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;
+  status = weft_tensor_borrow_dlpack(managed, 1, &lent);
+  Py_END_ALLOW_THREADS;
+  if (status != nullptr) {
+    managed->deleter(managed);
+    raise_status(status);
+    return nullptr;
+  }
+  PyObject* owner = own(lent);
+  return owner == nullptr ? nullptr : Py_BuildValue("NKi", owner, address, read_only);
 }
 
 PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor

@@ -29,6 +29,7 @@
 %native(tensor_to_dlpack) PyObject* tensor_to_dlpack(PyObject*, PyObject*);
 %native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
 %native(tensor_place) PyObject* tensor_place(PyObject*, PyObject*);
+%native(tensor_lend) PyObject* tensor_lend(PyObject*, PyObject*);
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(model_inspect_bytes) PyObject* model_inspect_bytes(PyObject*, PyObject*);

@@ -94,6 +94,7 @@ class Tensor(Handle, _native.Exporter):
     """
 
     _what = "tensor"
+    _lent: tuple[int, bool] | None = None  # the address and whether it is read-only, once others have been told
 
     def __init__(self, value: TensorLike, dtype: DTypeLike | None = None) -> None:
         self._owner = _pointer_of(value, dtype)
@@ -157,15 +158,21 @@ class Tensor(Handle, _native.Exporter):
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream."""
-        dtype = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle))
-        if self.device == "cpu" or self.__dlpack_device__()[0] != _CUDA or dtype is None:
+        """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream. Whoever uses
+        the memory holds the tensor meanwhile; as it lets go, what it has put in order with the default stream is waited for."""
+        dtype, lies = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)), _CPU
+        with contextlib.suppress(BufferError):
+            lies = self.__dlpack_device__()
+        if lies[0] != _CUDA or dtype is None:
             raise AttributeError(f"a {self!r} is no array of CUDA with elements that numpy has a name for")
-        _, _, address, read_only = _native.tensor_place(self._handle)
+        if self._lent is None:
+            owner, address, read_only = _native.tensor_lend(self._handle)
+            self._owner = owner  # before others read what says that it is done
+            self._lent = (address, bool(read_only))
         return {
             "shape": self.shape,
             "typestr": dtype.str,
-            "data": (address, bool(read_only)),
+            "data": self._lent,
             "strides": None,
             "stream": None,
             "version": 3,
@@ -217,7 +224,10 @@ class Tensor(Handle, _native.Exporter):
     def __dlpack_device__(self) -> tuple[int, int]:
         name = self.device
         if name not in _PLACES:
-            _PLACES[name] = _native.tensor_place(self._handle)[:2]
+            try:
+                _PLACES[name] = _native.tensor_place(self._handle)  # once, as it waits for the device
+            except WeftError as error:
+                raise BufferError(str(error)) from None
         return _PLACES[name]
 
     def __len__(self) -> int:

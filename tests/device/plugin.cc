@@ -232,7 +232,9 @@ TestPlugin& plugin() {
     p->table.stream_recorded = stream_recorded;
     p->table.stream_replay = stream_replay;
     p->table.recording_free = recording_free;
-    p->table.dlpack_type = dlpack::kDLExtDev;
+    // That of CUDA, say, so that Python takes the devices for GPUs; 0 for none.
+    const char* type = std::getenv("WEFT_TEST_DLPACK_TYPE");
+    p->table.dlpack_type = type != nullptr ? std::atoi(type) : dlpack::kDLExtDev;
     p->table.device_wait = device_wait;
     return p;
   }();

@@ -1,7 +1,10 @@
 """The test devices, which a plug-in brings: training has the bits of the CPU, and tensors may lie there."""
 
+import os
 import pathlib
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -185,6 +188,65 @@ def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv("WEFT_TEST_WAIT_MS")
         ended.set()
         thread.join()
+
+
+def run_with(dlpack_type: int, program: str) -> None:
+    """Runs a program in a process where DLPack knows the test devices by another type."""
+    start = f"import os, time, pytest, weft\nweft.load_devices({str(PLUGIN)!r})\n"
+    environment = {**os.environ, "WEFT_TEST_DLPACK_TYPE": str(dlpack_type)}
+    done = subprocess.run([sys.executable, "-c", start + program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_interface_of_cuda() -> None:
+    run_with(
+        2,
+        """
+there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to("test:0")
+assert there.__dlpack_device__() == (2, 0)
+found = there.__cuda_array_interface__
+address, read_only = found["data"]
+assert address != 0 and read_only is False
+assert (found["shape"], found["typestr"], found["version"]) == ((2, 2), "<f4", 3)
+assert found["strides"] is None and found["stream"] is None
+assert there.__cuda_array_interface__ == found
+assert there.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+assert weft.from_dlpack(there).__cuda_array_interface__["data"] == found["data"]  # taken with stream=1
+with pytest.raises(BufferError, match="no stream of CUDA"):
+    there.__dlpack__(stream=0)
+graph = weft.Graph()
+x = graph.input("x", "f32", ["n"])
+session = weft.Session(graph, device="test:0", device_outputs=True)
+call = session.prepare([x], [x * 2.0])
+call.bind_input(0, weft.Tensor([1.0, 2.0]).to("test:0"))
+call.run()
+result = call.output(0)
+place = result.__cuda_array_interface__["data"][0]
+call.run()
+assert call.output(0).__cuda_array_interface__["data"][0] != place  # somebody looks at it
+assert result.to("cpu").numpy().tolist() == [2.0, 4.0]
+os.environ["WEFT_TEST_WAIT_MS"] = "200"
+begun = time.monotonic()
+assert hasattr(result, "__cuda_array_interface__")
+assert time.monotonic() - begun < 0.1  # nobody has let go of anything
+del result
+assert time.monotonic() - begun >= 0.2
+""",
+    )
+
+
+def test_devices_that_dlpack_has_no_number_for() -> None:
+    run_with(
+        0,
+        """
+there = weft.Tensor([1.0]).to("test:0")
+for refused in (there.__dlpack_device__, there.__dlpack__, lambda: weft.from_dlpack(there)):
+    with pytest.raises(BufferError, match="DLPack has no number for the device 'test:0'"):
+        refused()
+assert not hasattr(there, "__cuda_array_interface__")
+assert there.to("cpu").numpy().tolist() == [1.0]
+""",
+    )
 
 
 def test_what_needs_elements_here_says_how_to_have_them(tmp_path: pathlib.Path) -> None:
