@@ -54,7 +54,7 @@ WEFT_API weft_status* weft_session_run(weft_session* session, const int64_t* fee
                                        const int64_t* targets, int32_t target_count, const weft_options* options,
                                        weft_tensor** out_tensors) WEFT_MUST_USE;
 /** Makes such a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run
- * then takes no longer than the others. */
+ * then takes no longer than the others, unless something is bound that lies on a device. */
 WEFT_API weft_status* weft_session_prepare(weft_session* session, const int64_t* feeds, int32_t feed_count,
                                            const int64_t* fetches, int32_t fetch_count, const int64_t* targets,
                                            int32_t target_count, weft_prepared** out_prepared) WEFT_MUST_USE;

@@ -1,5 +1,6 @@
 // Tensors that lie on a device: fed, fetched, bound, exchanged.
 #include <cmath>
+#include <numeric>
 
 #include "core/tensor/dlpack.h"
 #include "tests/core/expect_error.h"
@@ -136,6 +137,37 @@ TEST(DeviceTensor, OutputsOfAPreparedCallKeepTheirPlaces) {
     EXPECT_EQ(after.recordings - before.recordings, 1);
     EXPECT_EQ(after.replays - before.replays, 4);
     EXPECT_EQ(after.bytes_held, before.bytes_held);
+  }
+}
+
+// Which inputs and outputs lie on the device makes another plan, not another copy of the weights.
+TEST(DeviceTensor, PlansShareTheirConstants) {
+  constexpr int64_t kCount = 1 << 16;
+  Values weights(kCount), doubled(kCount);
+  std::iota(weights.begin(), weights.end(), 0);
+  std::iota(doubled.begin(), doubled.end(), 0);
+  for (double& value : doubled) value *= 2;
+  for (const std::string& device : test_devices()) {
+    const int64_t held = test_device_counts().bytes_held;
+    {
+      TestModel m;
+      const Expr x = m.input("x", DType::kF64, {kCount});
+      const Expr y = x * constant(m.scope, numbers(weights));
+      std::shared_ptr<Session> session = leaving_session(device, m);
+      const Signature signature{{x.id()}, {y.id()}, {}};
+      const Tensor host = numbers(Values(kCount, 2)), there = placed(device, host);
+      std::shared_ptr<Prepared> call = *session->prepare(signature);  // plans for what is fed here
+      std::vector<Tensor> out;
+      ASSERT_TRUE(session->run(signature, {host}, {}, &out).ok());
+      const TestDeviceCounts before = test_device_counts();
+      ASSERT_TRUE(call->bind_input(0, there).ok());
+      ASSERT_TRUE(call->bind_output(0, *Tensor::make(DType::kF64, {kCount})).ok());
+      ASSERT_TRUE(call->run({}).ok());
+      ASSERT_TRUE(session->run(signature, {there}, {}, &out).ok());
+      EXPECT_TRUE(host_values(out[0]) == doubled) << device;
+      if (device != "test:partial") EXPECT_EQ(test_device_counts().copies_in, before.copies_in) << device;
+    }
+    EXPECT_EQ(test_device_counts().bytes_held, held) << device;
   }
 }
 
