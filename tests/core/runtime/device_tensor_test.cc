@@ -282,6 +282,32 @@ TEST(DeviceTensor, VariablesTakeThem) {
   }
 }
 
+// Another device that DLPack would call as one that is there.
+class TwinDevice : public Device {
+ public:
+  explicit TwinDevice(dlpack::DLDevice number) : number_(number) {}
+  const std::string& name() const override { return name_; }
+  Result<void*> allocate(int64_t) override { return unimplemented("no memory"); }
+  void free(void*) override {}
+  Status copy_in(void*, const void*, int64_t) override { return {}; }
+  Status copy_out(void*, const void*, int64_t) override { return {}; }
+  Status copy(void*, const void*, int64_t) override { return {}; }
+  dlpack::DLDevice dlpack_device() const override { return number_; }
+  Result<std::unique_ptr<Stream>> make_stream() override { return unimplemented("no streams"); }
+
+ private:
+  const std::string name_ = "twin:0";
+  const dlpack::DLDevice number_;
+};
+
+TEST(DeviceTensor, ANumberOfDlpackIsOneDevice) {
+  const dlpack::DLDevice number = memory_named("test:late")->dlpack_device();
+  expect_error(add_devices({{std::make_shared<TwinDevice>(number), std::make_shared<KernelRegistry>()}}),
+               Code::kAlreadyExists, "DLPack would not tell 'twin:0' from 'test:late': both are number ");
+  expect_error(find_device("twin:0").status(), Code::kNotFound, "there is no device 'twin:0'");
+  EXPECT_EQ(find_dlpack_memory(number), memory_named("test:late"));
+}
+
 TEST(DeviceTensor, IsExchangedByDlpack) {
   const Tensor there = placed("test:late", numbers({1, 2, 3}));
   const dlpack::DLDevice device = there.memory()->dlpack_device();
