@@ -295,7 +295,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if isinstance(value, Mapping):
         return _map_pointer(list(value), Tensor(list(value.values()), dtype))
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
-        pointer = _taken(value)
+        pointer = _taken(value, _place_of(value))
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
@@ -351,16 +351,18 @@ def _need_no_mask(value: Any) -> None:
 
 def _place_of(value: SupportsDLPack) -> tuple[int, int]:
     """DLPack's type and number of the device; the CPU's of an object that does not say."""
-    if not hasattr(value, "__dlpack_device__"):
+    said = getattr(value, "__dlpack_device__", None)
+    if said is None:
         return _CPU
-    kind, number = value.__dlpack_device__()
+    kind, number = said()
     return int(kind), int(number)
 
 
-def _taken(value: SupportsDLPack, **settings: Any) -> Any:
-    """A tensor over what DLPack gives; what the producer does not know of is asked for in an older way."""
+def _taken(value: SupportsDLPack, place: tuple[int, int], **settings: Any) -> Any:
+    """A tensor over what DLPack gives of a value that lies there; what the producer does not know of is asked for in an older
+    way."""
     # What has been put on the legacy default stream is waited for as the tensor is taken.
-    stream = {"stream": 1} if _place_of(value)[0] == _CUDA and "dl_device" not in settings else {}
+    stream = {"stream": 1} if place[0] == _CUDA and "dl_device" not in settings else {}
     try:
         capsule = value.__dlpack__(max_version=(1, 0), **settings, **stream)
     except TypeError:
@@ -384,12 +386,19 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     """
     _need_no_mask(value)
     settings: dict[str, Any] = {}
+    place = _place_of(value)
     if copy is False:
         settings["copy"] = False
-    if device == "cpu" and _place_of(value) != _CPU:
+    if device == "cpu" and place != _CPU:
         settings["dl_device"] = _CPU
     try:
-        tensor, owned = Tensor._over(_taken(value, **settings)), False
+        try:
+            tensor, owned = Tensor._over(_taken(value, place, **settings)), False
+        except BufferError:
+            if "dl_device" not in settings or copy is False:
+                raise
+            # The object cannot copy it to the CPU: it is taken where it lies, and copied below.
+            tensor, owned = Tensor._over(_taken(value, place)), False
     except WeftError as error:
         compact = _compact_copy(value) if copy else None
         if compact is None:

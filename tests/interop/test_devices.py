@@ -126,6 +126,15 @@ def test_dlpack_of_a_device(device: str) -> None:
         def __dlpack_device__(self) -> tuple[int, int]:
             return there.__dlpack_device__()
 
+    class Older(Handed):
+        """The same of a library that cannot copy it elsewhere."""
+
+        def __dlpack__(self, *, max_version: Any = None) -> Any:
+            return there.__dlpack__(max_version=max_version)
+
+    assert weft.from_dlpack(Older(), device="cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(BufferError, match="does not know copy, dl_device"):
+        weft.from_dlpack(Older(), device="cpu", copy=False)
     assert made.session.run({made.x: Handed()}, made.y).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
 
 
