@@ -126,11 +126,14 @@ def test_dlpack_of_a_device(device: str) -> None:
         def __dlpack_device__(self) -> tuple[int, int]:
             return there.__dlpack_device__()
 
-    class Older(Handed):
+    class Older:
         """The same of a library that cannot copy it elsewhere."""
 
         def __dlpack__(self, *, max_version: Any = None) -> Any:
             return there.__dlpack__(max_version=max_version)
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return there.__dlpack_device__()
 
     assert weft.from_dlpack(Older(), device="cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
     with pytest.raises(BufferError, match="does not know copy, dl_device"):
@@ -199,18 +202,19 @@ def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPat
         thread.join()
 
 
-def run_with(dlpack_type: int, program: str) -> None:
-    """Runs a program in a process where DLPack knows the test devices by another type."""
-    start = f"import os, time, pytest, weft\nweft.load_devices({str(PLUGIN)!r})\n"
-    environment = {**os.environ, "WEFT_TEST_DLPACK_TYPE": str(dlpack_type)}
+def run_with(environment: dict[str, str], program: str) -> None:
+    """Runs a program in a process of its own, where the plug-in `PLUGIN` is what the environment makes of it."""
+    start = f"import os, time, pytest, weft\nPLUGIN = {str(PLUGIN)!r}\n"
+    environment = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", start + program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_interface_of_cuda() -> None:
     run_with(
-        2,
+        {"WEFT_TEST_DLPACK_TYPE": "2"},
         """
+weft.load_devices(PLUGIN)
 there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to("test:0")
 assert there.__dlpack_device__() == (2, 0)
 found = there.__cuda_array_interface__
@@ -246,14 +250,36 @@ assert time.monotonic() - begun >= 0.2
 
 def test_devices_that_dlpack_has_no_number_for() -> None:
     run_with(
-        0,
+        {"WEFT_TEST_DLPACK_TYPE": "0"},
         """
+weft.load_devices(PLUGIN)
 there = weft.Tensor([1.0]).to("test:0")
 for refused in (there.__dlpack_device__, there.__dlpack__, lambda: weft.from_dlpack(there)):
     with pytest.raises(BufferError, match="DLPack has no number for the device 'test:0'"):
         refused()
 assert not hasattr(there, "__cuda_array_interface__")
 assert there.to("cpu").numpy().tolist() == [1.0]
+""",
+    )
+
+
+def test_a_plugin_may_be_older_than_tensors_on_devices() -> None:
+    run_with(
+        {"WEFT_TEST_TABLE_BYTES": "152"},  # up to `recording_free`, on 64 bits
+        """
+weft.load_devices(PLUGIN)
+there = weft.Tensor([1.0, 2.0]).to("test:1")
+assert there.to("cpu").numpy().tolist() == [1.0, 2.0]
+with pytest.raises(BufferError, match="DLPack has no number for the device 'test:1'"):
+    there.__dlpack__()
+""",
+    )
+    run_with(
+        {"WEFT_TEST_TABLE_BYTES": "144"},
+        """
+with pytest.raises(weft.FailedPreconditionError, match="has a table of 144 bytes, but at least 152 are wanted"):
+    weft.load_devices(PLUGIN)
+assert weft.devices() == ["cpu"]
 """,
     )
 

@@ -131,7 +131,7 @@ enum {
 
 /** What a plug-in gives. */
 typedef struct weft_plugin {
-  size_t struct_size;                /**< Of the plug-in. */
+  size_t struct_size;                /**< Of the plug-in; what comes after recording_free may be missing. */
   int32_t version;                   /**< WEFT_PLUGIN_VERSION that it was compiled with. */
   const char* type;                  /**< Of its devices, which are named "type:0", "type:1" and so on. */
   int32_t device_count;              /**< How many there are. */
