@@ -218,6 +218,39 @@ TEST(DeviceTensor, ABoundTensorSaysWhereItsOutputGoes) {
   }
 }
 
+// As a cache is: read here and written there, then the other way round.
+TEST(DeviceTensor, SwappedTensorsKeepThePlan) {
+  for (const char* device : {"test:early", "test:late"}) {
+    DeviceModel m;
+    const Expr next = m.x + 1.0;
+    std::shared_ptr<Session> session = leaving_session(device, m);
+    std::shared_ptr<Prepared> call = *session->prepare({{m.x.id()}, {next.id()}, {}});
+    Tensor read = placed(device, numbers({0, 10, 20})), written = placed(device, numbers({7, 7, 7}));
+    TestDeviceCounts before = test_device_counts();
+    for (int run = 1; run <= 10; ++run) {
+      ASSERT_TRUE(call->bind_input(0, read).ok());
+      ASSERT_TRUE(call->bind_output(0, written).ok());
+      ASSERT_TRUE(call->run({}).ok());
+      EXPECT_EQ(call->output(0)->data(), written.data());
+      EXPECT_EQ(host_values(written), (Values{0.0 + run, 10.0 + run, 20.0 + run})) << device;
+      std::swap(read, written);
+      if (run == 2) before = test_device_counts();
+    }
+    // Two ways round, each done twice before it is recorded.
+    const TestDeviceCounts after = test_device_counts();
+    EXPECT_EQ(after.recordings - before.recordings, 2) << device;
+    EXPECT_EQ(after.replays - before.replays, 6) << device;
+    EXPECT_EQ(after.bytes_held, before.bytes_held) << device;
+    // Another shape is still refused, and no longer bound is made anew.
+    ASSERT_TRUE(call->bind_input(0, read).ok());
+    ASSERT_TRUE(call->bind_output(0, *Tensor::make(DType::kF64, {2})).ok());
+    expect_error(call->run({}), Code::kInvalidArgument, "output 0 is f64[3] but is bound to f64[2]");
+    ASSERT_TRUE(call->bind_output(0, Tensor()).ok());
+    ASSERT_TRUE(call->run({}).ok());
+    EXPECT_NE(call->output(0)->data(), written.data());
+  }
+}
+
 // Shapes come from data, so that it is an executable with a rest; and a value that decides a shape lies on the device.
 TEST(DeviceTensor, GoesThroughPlansThatWaitForData) {
   for (const std::string& device : test_devices()) {
