@@ -594,7 +594,8 @@ class Prepared(Handle):
         _native.weft_prepared_bind_input(self._handle, i, made._handle)
 
     def bind_output(self, i: int, tensor: Array | Tensor | None) -> None:
-        """Binds an array to output i: every run writes there, or to a Tensor on the session's device. None unbinds."""
+        """Binds an array to output i: every run writes there, or to a Tensor on the session's device, where what else reads or
+        writes its memory must be done before the next run. None unbinds."""
         if tensor is not None and not isinstance(tensor, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to {described(tensor)}")
         if isinstance(tensor, np.ndarray):

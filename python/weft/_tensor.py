@@ -378,7 +378,8 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     Args:
         value: The object. What has been put in order with its device's default stream is waited for.
         device: One of `weft.devices()`, to which what lies elsewhere is copied; None takes it where it lies.
-        copy: True copies always, whatever the strides, False never (BufferError if one is needed); None leaves it to the object.
+        copy: True copies always, in the process's memory whatever the strides, False never (BufferError if one is needed); None
+            leaves it to the object.
 
     Examples:
         >>> weft.from_dlpack(numpy.arange(3))

@@ -135,8 +135,8 @@ class Prepared {
   void bind_input(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
-  /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device;
-  /// INVALID_ARGUMENT on another one.
+  /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device,
+  /// where what else reads or writes its memory must be done when the run begins; INVALID_ARGUMENT on another one.
   void bind_output(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_output(handle_.get(), i, tensor.empty() ? nullptr : tensor.handle()));
   }
