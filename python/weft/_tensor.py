@@ -387,12 +387,12 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     """
     _need_no_mask(value)
     settings: dict[str, Any] = {}
-    place = _place_of(value)
     if copy is False:
         settings["copy"] = False
-    if device == "cpu" and place != _CPU:
-        settings["dl_device"] = _CPU
     try:
+        place = _place_of(value)
+        if device == "cpu" and place != _CPU:
+            settings["dl_device"] = _CPU
         try:
             tensor, owned = Tensor._over(_taken(value, place, **settings)), False
         except BufferError:
