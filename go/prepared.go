@@ -26,7 +26,8 @@ type Prepared struct {
 func freePrepared(pointer unsafe.Pointer) { C.wg_prepared_free((*C.weft_prepared)(pointer)) }
 
 // Prepare makes a run of fetches and targets ready, with inputs to be bound in the order of feeds. Where the sizes of all that
-// is fed are known it is also planned: the first run then takes no longer than the others.
+// is fed are known it is also planned: the first run then takes no longer than the others, unless something is bound
+// that lies on a device.
 func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, error) {
 	session, err := s.use()
 	if err != nil {

@@ -254,7 +254,7 @@ class Session(Handle):
         targets: Sequence[Value] = (),
     ) -> Prepared:
         """Makes a run ready that is called often. Where the sizes of all that is fed are known it is also planned: the first
-        run then takes no longer than the others."""
+        run then takes no longer than the others, unless something is bound that lies on a device."""
         return Prepared(self, feeds, fetches, targets)
 
     def initialise(self) -> None:

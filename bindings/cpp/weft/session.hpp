@@ -198,7 +198,7 @@ class Session {
     return std::vector<Tensor>(out.begin(), out.end());
   }
   /// Makes such a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first
-  /// run then takes no longer than the others.
+  /// run then takes no longer than the others, unless something is bound that lies on a device.
   Prepared prepare(const std::vector<Value>& feeds, const std::vector<Value>& fetches,
                    const std::vector<Value>& targets = {}) const {
     std::vector<int64_t> fed = detail::ids(feeds), fetched = detail::ids(fetches), effects = detail::ids(targets);
