@@ -395,11 +395,13 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
             settings["dl_device"] = _CPU
         try:
             tensor, owned = Tensor._over(_taken(value, place, **settings)), False
-        except BufferError:
+        except BufferError as refused:
             if "dl_device" not in settings or copy is False:
                 raise
-            # The object cannot copy it to the CPU: it is taken where it lies, and copied below.
-            tensor, owned = Tensor._over(_taken(value, place)), False
+            try:  # what the object cannot copy to the CPU is taken where it lies, and copied below
+                tensor, owned = Tensor._over(_taken(value, place)), False
+            except TypeError:  # it does not know of streams either
+                raise refused from None
     except WeftError as error:
         compact = _compact_copy(value) if copy else None
         if compact is None:
