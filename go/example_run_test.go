@@ -195,7 +195,7 @@ func ExamplePrepared_Output() {
 	defer p.Close()
 	in := need(weft.TensorOf[float32](1, 2, 3))
 	defer in.Close()
-	// Without a bound output, every run makes a new tensor.
+	// Without a bound output, every run gives a tensor that nobody else holds.
 	if err := errors.Join(p.BindInput(0, in), p.Run(context.Background())); err != nil {
 		log.Fatal(err)
 	}

@@ -26,7 +26,8 @@ type Prepared struct {
 func freePrepared(pointer unsafe.Pointer) { C.wg_prepared_free((*C.weft_prepared)(pointer)) }
 
 // Prepare makes a run of fetches and targets ready, with inputs to be bound in the order of feeds. Where the sizes of all that
-// is fed are known it is also planned: the first run then takes no longer than the others.
+// is fed are known it is also planned: the first run then takes no longer than the others, unless something is bound
+// that lies on a device.
 func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, error) {
 	session, err := s.use()
 	if err != nil {
@@ -77,14 +78,16 @@ func (p *Prepared) end() {
 	p.busy.Store(false)
 }
 
-// BindInput lets every later Run read input i from t. Its shape may differ from that of the one before.
+// BindInput lets every later Run read input i from t. Its shape may differ from that of the one before. It may lie on the
+// session's device, where what writes to it must be done when the run begins.
 func (p *Prepared) BindInput(i int, t *Tensor) error {
 	return p.bind(t, func(prepared *C.weft_prepared, pointer *C.weft_tensor) *C.weft_status {
 		return C.wg_prepared_bind_input(prepared, C.int32_t(i), pointer)
 	})
 }
 
-// BindOutput lets every later Run write output i to t; nil lets it make a new tensor each time.
+// BindOutput lets every later Run write output i to t, which may lie on the session's device, where what else reads or
+// writes its memory must be done when the run begins. With nil, each Run gives a tensor that nobody else holds.
 func (p *Prepared) BindOutput(i int, t *Tensor) error {
 	if t == nil {
 		prepared, err := p.begin()

@@ -2,6 +2,9 @@
 #include "weft/device.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <memory>
 #include <mutex>
 
 #include "c_api/src/handles.h"
@@ -14,6 +17,9 @@ using namespace weft::c_api;
 
 namespace {
 
+// Up to recordings: what came later may be zero.
+constexpr size_t kLeastTable = offsetof(weft_plugin, dlpack_type);
+
 Status open_plugin(const char* path, void* library) {
   const auto open = library_function<weft_plugin_open_fn>(library, "weft_plugin_open");
   if (open == nullptr) return invalid("'", path, "' is no device plug-in: it does not export weft_plugin_open");
@@ -21,11 +27,20 @@ Status open_plugin(const char* path, void* library) {
   Status status = from_handle(open(&plugin_host(), &plugin));
   if (!status.ok()) return status.within(cat("the device plug-in '", path, "': "));
   if (plugin == nullptr) return invalid("the device plug-in '", path, "' gave no table");
-  if (plugin->version != WEFT_PLUGIN_VERSION || plugin->struct_size < sizeof(weft_plugin)) {
+  if (plugin->struct_size < kLeastTable) {
+    return failed_precondition("the device plug-in '", path, "' has a table of ", plugin->struct_size,
+                               " bytes, but at least ", kLeastTable, " are wanted: build it with this weft/plugin.h");
+  }
+  if (plugin->version != WEFT_PLUGIN_VERSION) {
     return failed_precondition("the device plug-in '", path, "' is for version ", plugin->version,
                                " of weft/plugin.h but this library has version ", WEFT_PLUGIN_VERSION);
   }
-  return add_plugin(*plugin).within(cat("the device plug-in '", path, "': "));
+  // With zeros for what the plug-in does not know of. Devices keep it.
+  auto table = std::make_unique<weft_plugin>();
+  std::memcpy(table.get(), plugin, std::min(plugin->struct_size, sizeof(weft_plugin)));
+  Status status = add_plugin(*table);
+  if (status.ok()) (void)table.release();
+  return status.within(cat("the device plug-in '", path, "': "));
 }
 
 // Of the process. What was loaded stays until it ends.

@@ -298,9 +298,9 @@ weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tenso
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(tensor);
+    WEFT_TRY(Tensor value, tensor->tensor.moved_to(nullptr));  // before the graph is held
     GraphWriting writing(*graph->graph);
     WEFT_CHECK(writing.alone());
-    WEFT_TRY(Tensor value, tensor->tensor.moved_to(nullptr));
     WEFT_TRY(ValueId id, graph->graph->add_constant(std::move(value), text_or_empty(name), text_or_empty(origin)));
     *out_value = to_value(*graph->graph, id);
     return {};

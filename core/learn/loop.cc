@@ -50,6 +50,7 @@ Result<BatchCall> BatchCall::make(Session& session, const Dataset& dataset, cons
   }
   signature.fetches = std::move(fetches);
   signature.targets = std::move(targets);
+  signature.host_outputs = session.options().device_outputs;
   WEFT_TRY(call.prepared_, session.prepare(signature));
   return call;
 }

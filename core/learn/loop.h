@@ -30,10 +30,7 @@ class BatchCall {
                                 std::vector<ValueId> fetches, std::vector<ValueId> targets);
   Status run(std::vector<Tensor> batch, LoopStop& stop);
   // In the process's memory, also where the session's outputs stay on its device.
-  Result<Tensor> output(int i) const {
-    WEFT_TRY(Tensor value, prepared_->output(i));
-    return value.moved_to(nullptr);
-  }
+  Result<Tensor> output(int i) const { return prepared_->output(i); }
   const std::vector<std::string>& assigned_variables() const { return prepared_->assigned_variables(); }
 
  private:

@@ -87,11 +87,11 @@ class Layout {
     return {};
   }
 
-  // On the side where it is read: both for a view, which either may read.
+  // On the side where it is read: both for a view, which either may read. All plans share what lies on the device.
   Status hold_constant(ValueId id, Side side) {
     int32_t& storage = storage_of(id, side);
     if (storage != kNone) return {};
-    WEFT_TRY(Tensor constant, graph_.value(id).constant->moved_to(side == Side::kDevice ? plan_->device : nullptr));
+    WEFT_TRY(Tensor constant, graph_.value(id).constant->shared_on(side == Side::kDevice ? plan_->device : nullptr));
     storage = new_storage(Storage::Kind::kConstant, side, static_cast<int32_t>(plan_->constants.size()), 0);
     plan_->constants.push_back(std::move(constant));
     return {};

@@ -25,6 +25,15 @@ const DeviceEntry* find(const Devices& all, std::string_view name) {
   return nullptr;
 }
 
+const DeviceEntry* find(const Devices& all, const dlpack::DLDevice& wanted) {
+  if (wanted.device_type == 0) return nullptr;  // of devices that DLPack has no number for
+  for (const DeviceEntry& entry : all.entries) {
+    const dlpack::DLDevice device = entry.device->dlpack_device();
+    if (device.device_type == wanted.device_type && device.device_id == wanted.device_id) return &entry;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Status add_devices(std::vector<DeviceEntry> entries) {
@@ -34,6 +43,11 @@ Status add_devices(std::vector<DeviceEntry> entries) {
     const std::string& name = entry.device->name();
     if (name == "cpu" || find(all, name) != nullptr) {
       return make_error(Code::kAlreadyExists, "there is a device '", name, "' already");
+    }
+    const dlpack::DLDevice device = entry.device->dlpack_device();
+    if (const DeviceEntry* other = find(all, device); other != nullptr) {
+      return make_error(Code::kAlreadyExists, "DLPack would not tell '", name, "' from '", other->device->name(),
+                        "': both are number ", device.device_id, " of its device type ", device.device_type);
     }
   }
   for (DeviceEntry& entry : entries) all.entries.push_back(std::move(entry));
@@ -56,14 +70,10 @@ Result<std::shared_ptr<Memory>> find_memory(std::string_view name) {
 }
 
 std::shared_ptr<Memory> find_dlpack_memory(const dlpack::DLDevice& wanted) {
-  if (wanted.device_type == 0) return nullptr;  // of devices that DLPack has no number for
   Devices& all = devices();
   std::lock_guard lock(all.mutex);
-  for (const DeviceEntry& entry : all.entries) {
-    const dlpack::DLDevice device = entry.device->dlpack_device();
-    if (device.device_type == wanted.device_type && device.device_id == wanted.device_id) return entry.device;
-  }
-  return nullptr;
+  const DeviceEntry* entry = find(all, wanted);
+  return entry == nullptr ? nullptr : entry->device;
 }
 
 std::vector<const std::string*> device_names() {

@@ -16,7 +16,7 @@ struct DeviceEntry {
   std::shared_ptr<const KernelRegistry> kernels;
 };
 
-// All or none: ALREADY_EXISTS if there is one of a name already.
+// All or none: ALREADY_EXISTS if there is one of a name, or of a number in DLPack, already.
 Status add_devices(std::vector<DeviceEntry> entries);
 // An error that lists the devices if there is none of that name.
 Result<DeviceEntry> find_device(std::string_view name);

@@ -181,7 +181,8 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     options.device_only = options_.device_only;
     options.rewrite.folding_kernels = &cpu_kernels();
     options.device_outputs.assign(cut.program.outputs.size(), true);
-    std::fill_n(options.device_outputs.begin(), cut.fetch_count, options_.device_outputs);
+    const bool stay = options_.device_outputs && !signature.host_outputs;
+    std::fill_n(options.device_outputs.begin(), cut.fetch_count, stay);
   }
   const KernelRegistry& kernels = device_.kernels != nullptr ? *device_.kernels : cpu_kernels();
   WEFT_TRY(Program program, optimize(cut.program, kernels, options.rewrite));

@@ -45,6 +45,7 @@ struct Signature {
   std::vector<ValueId> feeds;
   std::vector<ValueId> fetches;
   std::vector<ValueId> targets;
+  bool host_outputs = false;  // what is fetched comes into the process's memory, whatever the session's options say
 
   bool operator==(const Signature&) const = default;
 };

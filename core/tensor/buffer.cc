@@ -190,6 +190,20 @@ Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_
   return made;
 }
 
+Result<std::shared_ptr<Buffer>> Buffer::copy_on(const Memory& device, int64_t offset, int64_t bytes,
+                                                const std::function<Result<std::shared_ptr<Buffer>>()>& copy) {
+  const std::lock_guard<std::mutex> lock(forms_mutex_);
+  copies_.erase(std::remove_if(copies_.begin(), copies_.end(), [](const Copy& made) { return made.buffer.expired(); }),
+                copies_.end());
+  for (const Copy& made : copies_) {
+    if (made.device != &device || made.offset != offset || made.bytes != bytes) continue;
+    if (std::shared_ptr<Buffer> found = made.buffer.lock(); found != nullptr) return found;
+  }
+  WEFT_TRY(std::shared_ptr<Buffer> made, copy());
+  copies_.push_back({&device, offset, bytes, made});
+  return made;
+}
+
 Buffer::~Buffer() {
   if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);

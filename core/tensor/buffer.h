@@ -90,6 +90,10 @@ class Buffer {
   // meanwhile waits.
   Result<std::shared_ptr<const Buffer>> form(std::string_view name, int64_t bytes,
                                              const std::function<Status(void*)>& make, FormCache* cache = nullptr);
+  // A part of these bytes in a device's memory, which `copy` brings there; they never change again. Whoever asks for that part
+  // there shares one buffer, as long as anybody holds it, and waits for who makes it.
+  Result<std::shared_ptr<Buffer>> copy_on(const Memory& device, int64_t offset, int64_t bytes,
+                                          const std::function<Result<std::shared_ptr<Buffer>>()>& copy);
 
  private:
   Buffer(void* data, int64_t bytes, MemoryCharge charge, bool borrowed, bool writable, Drop drop, void* user)
@@ -119,8 +123,14 @@ class Buffer {
     std::string name;
     std::weak_ptr<const Buffer> buffer;
   };
+  struct Copy {
+    const Memory* device;
+    int64_t offset, bytes;
+    std::weak_ptr<Buffer> buffer;  // which holds the memory of the device
+  };
   std::mutex forms_mutex_;
   std::vector<Form> forms_;
+  std::vector<Copy> copies_;
 };
 
 // Memory of the process's own buffers and strings. A limit of 0 means none; an allocation past it fails cleanly.

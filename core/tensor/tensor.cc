@@ -249,6 +249,16 @@ Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
   return copied_to(to);
 }
 
+Result<Tensor> Tensor::shared_on(const std::shared_ptr<Memory>& to) const {
+  if (to == nullptr || buffer_ == nullptr || memory() != nullptr) return moved_to(to);
+  const auto bring = [&]() -> Result<std::shared_ptr<Buffer>> {
+    WEFT_TRY(const Tensor made, copied_to(to));
+    return made.buffer();
+  };
+  WEFT_TRY(std::shared_ptr<Buffer> there, buffer_->copy_on(*to, offset(), bytes(), bring));
+  return over(dtype_, shape_, std::move(there));
+}
+
 // One of the memories is the process's, or both are one.
 Result<Tensor> Tensor::copied_to(const std::shared_ptr<Memory>& to) const {
   Memory* const from = memory();

@@ -99,6 +99,9 @@ class Tensor {
   Result<Tensor> copy() const;
   // The same elements in that memory, null for the process's own: this tensor where it lies there already.
   Result<Tensor> moved_to(const std::shared_ptr<Memory>& memory) const;
+  // The same of elements that never change again, not to be written: on a device all who ask share one copy, as long as anybody
+  // holds it.
+  Result<Tensor> shared_on(const std::shared_ptr<Memory>& memory) const;
   // Small integer tensors as numbers; an error for other types.
   Result<std::vector<int64_t>> to_ints() const;
 

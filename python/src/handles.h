@@ -38,7 +38,7 @@ void free_handle(PyObject* capsule) {
   LetGoHere here;  // the main thread, which does it otherwise, may be waiting for this one
   PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
   PyErr_Fetch(&type, &value, &traceback);               // the exception that ends the last holder, while others may run
-  if constexpr (std::is_same_v<Handle, weft_tensor>) {  // does not block
+  if constexpr (std::is_same_v<Handle, weft_tensor>) {  // what waits for a device gives the lock away itself
     Kind<Handle>::free(handle);
   } else {
     Py_BEGIN_ALLOW_THREADS;

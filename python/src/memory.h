@@ -92,22 +92,40 @@ struct Plain {
   void* context;
   void (*deleter)(Plain*);
 };
-// Without the interpreter's lock where a device may be waited for, whose work may be waiting for that.
-template <typename Managed>
-void let_go(Managed* managed) {
-  if (managed->deleter == nullptr) return;
-  if (managed->tensor.device[0] == kOnCpu) return managed->deleter(managed);
-  Py_BEGIN_ALLOW_THREADS;
-  managed->deleter(managed);
-  Py_END_ALLOW_THREADS;
-}
 template <typename Managed>
 void free_capsule(PyObject* capsule, const char* name) {
   if (!PyCapsule_IsValid(capsule, name)) return;  // it was renamed by who took it over
-  let_go(static_cast<Managed*>(PyCapsule_GetPointer(capsule, name)));
+  auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
+  if (managed->deleter != nullptr) managed->deleter(managed);
 }
 void free_plain(PyObject* capsule) { free_capsule<Plain>(capsule, "dltensor"); }
 void free_versioned(PyObject* capsule) { free_capsule<Versioned>(capsule, "dltensor_versioned"); }
+
+// What lies on a device is let go of without the interpreter's lock: the device is waited for, whose work may want it. Other
+// libraries call the deleter with the lock or without.
+template <typename Managed>
+struct Unlocked {
+  Managed head;    // as others see it
+  Managed* inner;  // whose elements and dimensions they are
+
+  static Managed* over(Managed* inner) {
+    auto* made = new Unlocked{*inner, inner};
+    made->head.context = made;
+    made->head.deleter = [](Managed* self) {
+      auto* unlocked = static_cast<Unlocked*>(self->context);
+      Managed* held = unlocked->inner;
+      delete unlocked;
+      const auto let_go = [held] {
+        Py_BEGIN_ALLOW_THREADS;
+        held->deleter(held);
+        Py_END_ALLOW_THREADS;
+      };
+      // To give it away one has to have it. When Python ends, nobody else wants it any more.
+      if ((ending.load() && !is_main_thread()) || !with_lock(let_go)) held->deleter(held);
+    };
+    return &made->head;
+  }
+};
 
 PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, is a copy -> capsule
   PyObject* object = nullptr;
@@ -120,12 +138,18 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, i
     raise_status(status);
     return nullptr;
   }
-  if (versioned == 0) return PyCapsule_New(managed, "dltensor", free_plain);
-  if (copied != 0) static_cast<Versioned*>(managed)->flags |= kIsCopied;
-  return PyCapsule_New(managed, "dltensor_versioned", free_versioned);
+  if (versioned == 0) {
+    auto* plain = static_cast<Plain*>(managed);
+    if (plain->tensor.device[0] != kOnCpu) plain = Unlocked<Plain>::over(plain);
+    return PyCapsule_New(plain, "dltensor", free_plain);
+  }
+  auto* head = static_cast<Versioned*>(managed);
+  if (copied != 0) head->flags |= kIsCopied;
+  if (head->tensor.device[0] != kOnCpu) head = Unlocked<Versioned>::over(head);
+  return PyCapsule_New(head, "dltensor_versioned", free_versioned);
 }
 
-// tensor -> DLPack's type and number of its device, the address there, whether it is read-only
+// tensor -> DLPack's type and number of its device
 PyObject* tensor_place(PyObject*, PyObject* args) {
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
@@ -137,12 +161,40 @@ PyObject* tensor_place(PyObject*, PyObject* args) {
     return nullptr;
   }
   auto* managed = static_cast<Versioned*>(made);
-  const Elements& elements = managed->tensor;
-  PyObject* place = Py_BuildValue("iiKi", elements.device[0], elements.device[1],
-                                  static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(elements.data)),
-                                  (managed->flags & kIsReadOnly) != 0 ? 1 : 0);
-  let_go(managed);
+  PyObject* place = Py_BuildValue("ii", managed->tensor.device[0], managed->tensor.device[1]);
+  Py_BEGIN_ALLOW_THREADS;
+  managed->deleter(managed);
+  Py_END_ALLOW_THREADS;
   return place;
+}
+
+// tensor on a device -> the same for others who are told its address alone: with the last holder the device is waited for,
+// before the memory is freed or written again; the address; whether it is read-only
+PyObject* tensor_lend(PyObject*, PyObject* args) {
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
+  if (tensor == nullptr) return nullptr;
+  void* made = nullptr;
+  if (weft_status* status = weft_tensor_dlpack(tensor, 1, &made); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  auto* managed = Unlocked<Versioned>::over(static_cast<Versioned*>(made));
+  const auto address = static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(managed->tensor.data));
+  const int read_only = (managed->flags & kIsReadOnly) != 0 ? 1 : 0;
+  weft_tensor* lent = nullptr;
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;
+  status = weft_tensor_borrow_dlpack(managed, 1, &lent);
+  Py_END_ALLOW_THREADS;
+  if (status != nullptr) {
+    managed->deleter(managed);
+    raise_status(status);
+    return nullptr;
+  }
+  PyObject* owner = own(lent);
+  return owner == nullptr ? nullptr : Py_BuildValue("NKi", owner, address, read_only);
 }
 
 PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
@@ -154,6 +206,8 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
   if (managed == nullptr) return nullptr;
   const Elements& elements =
       versioned ? static_cast<const Versioned*>(managed)->tensor : static_cast<const Plain*>(managed)->tensor;
+  // At once, so that nobody else takes it while the device is waited for.
+  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
   weft_tensor* tensor = nullptr;
   weft_status* status = nullptr;
   if (elements.device[0] == kOnCpu) {
@@ -164,10 +218,10 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
     Py_END_ALLOW_THREADS;
   }
   if (status != nullptr) {
+    PyCapsule_SetName(capsule, name);  // whose it was
     raise_status(status);
     return nullptr;
   }
-  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
   return own(tensor);
 }
 

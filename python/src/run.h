@@ -176,7 +176,8 @@ class Feeds {
 
 // What a run gives of a tensor.
 PyObject* to_result(OwnTensor tensor) {
-  if (std::strcmp(weft_tensor_device(tensor.get()), "cpu") == 0) {
+  // What has memory here is not on a device; of no elements, and of strings, the name of the device says it.
+  if (weft_tensor_data(tensor.get()) != nullptr || std::strcmp(weft_tensor_device(tensor.get()), "cpu") == 0) {
     PyObject* array = to_array(tensor.get(), &tensor);
     if (array != nullptr || PyErr_Occurred()) return array;
   }

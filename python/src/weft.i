@@ -29,6 +29,7 @@
 %native(tensor_to_dlpack) PyObject* tensor_to_dlpack(PyObject*, PyObject*);
 %native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
 %native(tensor_place) PyObject* tensor_place(PyObject*, PyObject*);
+%native(tensor_lend) PyObject* tensor_lend(PyObject*, PyObject*);
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(model_inspect_bytes) PyObject* model_inspect_bytes(PyObject*, PyObject*);
@@ -215,7 +216,8 @@ OUT_INTS(out_dims, rank)
 }
 %typemap(argout) (double* out_averages, int32_t count) { $result = replace_result($result, from_doubles($1, $2)); }
 
-// -- What does not block keeps the interpreter's lock: letting go of it costs more than the call.
+// -- What does not block keeps the interpreter's lock: letting go of it costs more than the call. What was bound before and
+// waits for a device as it goes gives the lock away itself.
 %nothread weft_prepared_bind_input;
 %nothread weft_prepared_bind_output;
 %nothread weft_tensor_rank;

@@ -254,7 +254,7 @@ class Session(Handle):
         targets: Sequence[Value] = (),
     ) -> Prepared:
         """Makes a run ready that is called often. Where the sizes of all that is fed are known it is also planned: the first
-        run then takes no longer than the others."""
+        run then takes no longer than the others, unless something is bound that lies on a device."""
         return Prepared(self, feeds, fetches, targets)
 
     def initialise(self) -> None:
@@ -594,7 +594,8 @@ class Prepared(Handle):
         _native.weft_prepared_bind_input(self._handle, i, made._handle)
 
     def bind_output(self, i: int, tensor: Array | Tensor | None) -> None:
-        """Binds an array to output i: every run writes there, or to a Tensor on the session's device. None unbinds."""
+        """Binds an array to output i: every run writes there, or to a Tensor on the session's device, where what else reads or
+        writes its memory must be done before the next run. None unbinds."""
         if tensor is not None and not isinstance(tensor, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to {described(tensor)}")
         if isinstance(tensor, np.ndarray):

@@ -94,6 +94,7 @@ class Tensor(Handle, _native.Exporter):
     """
 
     _what = "tensor"
+    _lent: tuple[int, bool] | None = None  # the address and whether it is read-only, once others have been told
 
     def __init__(self, value: TensorLike, dtype: DTypeLike | None = None) -> None:
         self._owner = _pointer_of(value, dtype)
@@ -157,15 +158,21 @@ class Tensor(Handle, _native.Exporter):
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream."""
-        dtype = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle))
-        if self.device == "cpu" or self.__dlpack_device__()[0] != _CUDA or dtype is None:
+        """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream. Whoever uses
+        the memory holds the tensor meanwhile; as it lets go, what it has put in order with the default stream is waited for."""
+        dtype, lies = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)), _CPU
+        with contextlib.suppress(BufferError):
+            lies = self.__dlpack_device__()
+        if lies[0] != _CUDA or dtype is None:
             raise AttributeError(f"a {self!r} is no array of CUDA with elements that numpy has a name for")
-        _, _, address, read_only = _native.tensor_place(self._handle)
+        if self._lent is None:
+            owner, address, read_only = _native.tensor_lend(self._handle)
+            self._owner = owner  # before others read what says that it is done
+            self._lent = (address, bool(read_only))
         return {
             "shape": self.shape,
             "typestr": dtype.str,
-            "data": (address, bool(read_only)),
+            "data": self._lent,
             "strides": None,
             "stream": None,
             "version": 3,
@@ -217,7 +224,10 @@ class Tensor(Handle, _native.Exporter):
     def __dlpack_device__(self) -> tuple[int, int]:
         name = self.device
         if name not in _PLACES:
-            _PLACES[name] = _native.tensor_place(self._handle)[:2]
+            try:
+                _PLACES[name] = _native.tensor_place(self._handle)  # once, as it waits for the device
+            except WeftError as error:
+                raise BufferError(str(error)) from None
         return _PLACES[name]
 
     def __len__(self) -> int:
@@ -285,7 +295,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if isinstance(value, Mapping):
         return _map_pointer(list(value), Tensor(list(value.values()), dtype))
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
-        pointer = _taken(value)
+        pointer = _taken(value, _place_of(value))
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
@@ -341,16 +351,18 @@ def _need_no_mask(value: Any) -> None:
 
 def _place_of(value: SupportsDLPack) -> tuple[int, int]:
     """DLPack's type and number of the device; the CPU's of an object that does not say."""
-    if not hasattr(value, "__dlpack_device__"):
+    said = getattr(value, "__dlpack_device__", None)
+    if said is None:
         return _CPU
-    kind, number = value.__dlpack_device__()
+    kind, number = said()
     return int(kind), int(number)
 
 
-def _taken(value: SupportsDLPack, **settings: Any) -> Any:
-    """A tensor over what DLPack gives; what the producer does not know of is asked for in an older way."""
+def _taken(value: SupportsDLPack, place: tuple[int, int], **settings: Any) -> Any:
+    """A tensor over what DLPack gives of a value that lies there; what the producer does not know of is asked for in an older
+    way."""
     # What has been put on the legacy default stream is waited for as the tensor is taken.
-    stream = {"stream": 1} if _place_of(value)[0] == _CUDA and "dl_device" not in settings else {}
+    stream = {"stream": 1} if place[0] == _CUDA and "dl_device" not in settings else {}
     try:
         capsule = value.__dlpack__(max_version=(1, 0), **settings, **stream)
     except TypeError:
@@ -366,7 +378,8 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     Args:
         value: The object. What has been put in order with its device's default stream is waited for.
         device: One of `weft.devices()`, to which what lies elsewhere is copied; None takes it where it lies.
-        copy: True copies always, whatever the strides, False never (BufferError if one is needed); None leaves it to the object.
+        copy: True copies always, in the process's memory whatever the strides, False never (BufferError if one is needed); None
+            leaves it to the object.
 
     Examples:
         >>> weft.from_dlpack(numpy.arange(3))
@@ -376,10 +389,19 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     settings: dict[str, Any] = {}
     if copy is False:
         settings["copy"] = False
-    if device == "cpu" and _place_of(value) != _CPU:
-        settings["dl_device"] = _CPU
     try:
-        tensor, owned = Tensor._over(_taken(value, **settings)), False
+        place = _place_of(value)
+        if device == "cpu" and place != _CPU:
+            settings["dl_device"] = _CPU
+        try:
+            tensor, owned = Tensor._over(_taken(value, place, **settings)), False
+        except BufferError as refused:
+            if "dl_device" not in settings or copy is False:
+                raise
+            try:  # what the object cannot copy to the CPU is taken where it lies, and copied below
+                tensor, owned = Tensor._over(_taken(value, place)), False
+            except TypeError:  # it does not know of streams either
+                raise refused from None
     except WeftError as error:
         compact = _compact_copy(value) if copy else None
         if compact is None:

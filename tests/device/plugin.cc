@@ -2,9 +2,12 @@
 // loads it but what weft/plugin.h gives.
 #include "weft/plugin.h"
 
+#include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/device/test_device.h"
@@ -172,7 +175,13 @@ weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes
     default: return given(device_of(device).copy(to, from, bytes));
   }
 }
-weft_status* device_wait(void* device) { return given(device_of(device).wait_for_others()); }
+// For the milliseconds that WEFT_TEST_WAIT_MS says, so that a test sees what others do meanwhile.
+weft_status* device_wait(void* device) {
+  if (const char* wait = std::getenv("WEFT_TEST_WAIT_MS"); wait != nullptr) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(wait)));
+  }
+  return given(device_of(device).wait_for_others());
+}
 weft_status* stream_open(void* device, void** out_stream) {
   Result<std::unique_ptr<Stream>> stream = device_of(device).make_stream();
   if (stream.ok()) *out_stream = stream->release();
@@ -204,7 +213,9 @@ TestPlugin& plugin() {
     for (const std::string& op : p->ops) {
       p->kernels.push_back({sizeof(weft_plugin_kernel), op.c_str(), "test", &op, accepts, prepare});
     }
-    p->table.struct_size = sizeof(weft_plugin);
+    // Or as much as a plug-in of an older header has.
+    const char* bytes = std::getenv("WEFT_TEST_TABLE_BYTES");
+    p->table.struct_size = bytes != nullptr ? static_cast<size_t>(std::atoi(bytes)) : sizeof(weft_plugin);
     p->table.version = WEFT_PLUGIN_VERSION;
     p->table.type = "test";
     p->table.device_count = static_cast<int32_t>(p->devices.size());
@@ -223,7 +234,9 @@ TestPlugin& plugin() {
     p->table.stream_recorded = stream_recorded;
     p->table.stream_replay = stream_replay;
     p->table.recording_free = recording_free;
-    p->table.dlpack_type = dlpack::kDLExtDev;
+    // That of CUDA, say, so that Python takes the devices for GPUs; 0 for none.
+    const char* type = std::getenv("WEFT_TEST_DLPACK_TYPE");
+    p->table.dlpack_type = type != nullptr ? std::atoi(type) : dlpack::kDLExtDev;
     p->table.device_wait = device_wait;
     return p;
   }();

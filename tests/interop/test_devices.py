@@ -1,7 +1,12 @@
 """The test devices, which a plug-in brings: training has the bits of the CPU, and tensors may lie there."""
 
+import os
 import pathlib
 import pickle
+import subprocess
+import sys
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -121,7 +126,162 @@ def test_dlpack_of_a_device(device: str) -> None:
         def __dlpack_device__(self) -> tuple[int, int]:
             return there.__dlpack_device__()
 
+    class Older:
+        """The same of a library that cannot copy it elsewhere."""
+
+        def __dlpack__(self, *, max_version: Any = None) -> Any:
+            return there.__dlpack__(max_version=max_version)
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return there.__dlpack_device__()
+
+    assert weft.from_dlpack(Older(), device="cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(BufferError, match="does not know copy, dl_device"):
+        weft.from_dlpack(Older(), device="cpu", copy=False)
     assert made.session.run({made.x: Handed()}, made.y).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
+
+
+def test_a_capsule_of_a_device_is_taken_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Doubled("test:0")
+
+    class Same:
+        """Gives one capsule to whoever asks."""
+
+        capsule = made.there.__dlpack__(max_version=(1, 0))
+
+        def __dlpack__(self, **_: Any) -> Any:
+            return self.capsule
+
+    found: list[Any] = []
+
+    def take() -> None:
+        try:
+            found.append(weft.Tensor(Same()))
+        except ValueError as error:
+            found.append(error)
+
+    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "200")  # the second comes while the first one waits
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monkeypatch.delenv("WEFT_TEST_WAIT_MS")
+    [taken] = [value for value in found if isinstance(value, weft.Tensor)]
+    assert len(found) == 2
+    assert taken.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Doubled("test:0")
+    call = made.session.prepare([made.x], [made.y])
+    ticks, ended = [0], threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.01):
+            ticks[0] += 1
+
+    borrowed = weft.from_dlpack(made.there)
+    call.bind_input(0, weft.from_dlpack(made.there))
+    thread = threading.Thread(target=tick)
+    thread.start()
+    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "300")
+    try:
+        for let_go in (
+            borrowed.close,
+            [made.there.__dlpack__(max_version=(1, 0))].clear,
+            [made.there.__dlpack__()].clear,
+            lambda: call.bind_input(0, made.there),
+        ):
+            before = ticks[0]
+            let_go()
+            assert ticks[0] - before >= 5
+    finally:
+        monkeypatch.delenv("WEFT_TEST_WAIT_MS")
+        ended.set()
+        thread.join()
+
+
+def run_with(environment: dict[str, str], program: str) -> None:
+    """Runs a program in a process of its own, where the plug-in `PLUGIN` is what the environment makes of it."""
+    start = f"import os, time, pytest, weft\nPLUGIN = {str(PLUGIN)!r}\n"
+    environment = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", start + program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_interface_of_cuda() -> None:
+    run_with(
+        {"WEFT_TEST_DLPACK_TYPE": "2"},
+        """
+weft.load_devices(PLUGIN)
+there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to("test:0")
+assert there.__dlpack_device__() == (2, 0)
+found = there.__cuda_array_interface__
+address, read_only = found["data"]
+assert address != 0 and read_only is False
+assert (found["shape"], found["typestr"], found["version"]) == ((2, 2), "<f4", 3)
+assert found["strides"] is None and found["stream"] is None
+assert there.__cuda_array_interface__ == found
+assert there.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+assert weft.from_dlpack(there).__cuda_array_interface__["data"] == found["data"]  # taken with stream=1
+with pytest.raises(BufferError, match="no stream of CUDA"):
+    there.__dlpack__(stream=0)
+graph = weft.Graph()
+x = graph.input("x", "f32", ["n"])
+session = weft.Session(graph, device="test:0", device_outputs=True)
+call = session.prepare([x], [x * 2.0])
+call.bind_input(0, weft.Tensor([1.0, 2.0]).to("test:0"))
+call.run()
+result = call.output(0)
+place = result.__cuda_array_interface__["data"][0]
+call.run()
+assert call.output(0).__cuda_array_interface__["data"][0] != place  # somebody looks at it
+assert result.to("cpu").numpy().tolist() == [2.0, 4.0]
+os.environ["WEFT_TEST_WAIT_MS"] = "200"
+begun = time.monotonic()
+assert hasattr(result, "__cuda_array_interface__")
+assert time.monotonic() - begun < 0.1  # nobody has let go of anything
+del result
+assert time.monotonic() - begun >= 0.2
+""",
+    )
+
+
+def test_devices_that_dlpack_has_no_number_for() -> None:
+    run_with(
+        {"WEFT_TEST_DLPACK_TYPE": "0"},
+        """
+weft.load_devices(PLUGIN)
+there = weft.Tensor([1.0]).to("test:0")
+for refused in (there.__dlpack_device__, there.__dlpack__, lambda: weft.from_dlpack(there)):
+    with pytest.raises(BufferError, match="DLPack has no number for the device 'test:0'"):
+        refused()
+assert not hasattr(there, "__cuda_array_interface__")
+assert there.to("cpu").numpy().tolist() == [1.0]
+""",
+    )
+
+
+def test_a_plugin_may_be_older_than_tensors_on_devices() -> None:
+    run_with(
+        {"WEFT_TEST_TABLE_BYTES": "152"},  # up to `recording_free`, on 64 bits
+        """
+weft.load_devices(PLUGIN)
+there = weft.Tensor([1.0, 2.0]).to("test:1")
+assert there.to("cpu").numpy().tolist() == [1.0, 2.0]
+with pytest.raises(BufferError, match="DLPack has no number for the device 'test:1'"):
+    there.__dlpack__()
+""",
+    )
+    run_with(
+        {"WEFT_TEST_TABLE_BYTES": "144"},
+        """
+with pytest.raises(weft.FailedPreconditionError, match="has a table of 144 bytes, but at least 152 are wanted"):
+    weft.load_devices(PLUGIN)
+assert weft.devices() == ["cpu"]
+""",
+    )
 
 
 def test_what_needs_elements_here_says_how_to_have_them(tmp_path: pathlib.Path) -> None:

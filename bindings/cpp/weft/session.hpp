@@ -135,8 +135,8 @@ class Prepared {
   void bind_input(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
-  /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device;
-  /// INVALID_ARGUMENT on another one.
+  /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device,
+  /// where what else reads or writes its memory must be done when the run begins; INVALID_ARGUMENT on another one.
   void bind_output(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_output(handle_.get(), i, tensor.empty() ? nullptr : tensor.handle()));
   }
@@ -198,7 +198,7 @@ class Session {
     return std::vector<Tensor>(out.begin(), out.end());
   }
   /// Makes such a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first
-  /// run then takes no longer than the others.
+  /// run then takes no longer than the others, unless something is bound that lies on a device.
   Prepared prepare(const std::vector<Value>& feeds, const std::vector<Value>& fetches,
                    const std::vector<Value>& targets = {}) const {
     std::vector<int64_t> fed = detail::ids(feeds), fetched = detail::ids(fetches), effects = detail::ids(targets);

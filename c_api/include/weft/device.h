@@ -12,7 +12,7 @@ WEFT_API const char* weft_device_name(int32_t index);
 /** Loads a device plug-in, a shared library written for weft/plugin.h, whose devices are there from then on. `path` is a
  * file, or a name that the system's loader looks for. Loading one again changes nothing. NOT_FOUND if it cannot be loaded,
  * INVALID_ARGUMENT if it is no plug-in, FAILED_PRECONDITION if it is one for another version of this library,
- * ALREADY_EXISTS if another one has brought devices of its type. */
+ * ALREADY_EXISTS if another one has brought devices of its type, or of its numbers in DLPack. */
 WEFT_API weft_status* weft_device_load(const char* path) WEFT_MUST_USE;
 
 #endif

@@ -131,7 +131,7 @@ enum {
 
 /** What a plug-in gives. */
 typedef struct weft_plugin {
-  size_t struct_size;                /**< Of the plug-in. */
+  size_t struct_size;                /**< Of the plug-in; what comes after recording_free may be missing. */
   int32_t version;                   /**< WEFT_PLUGIN_VERSION that it was compiled with. */
   const char* type;                  /**< Of its devices, which are named "type:0", "type:1" and so on. */
   int32_t device_count;              /**< How many there are. */
@@ -169,7 +169,8 @@ typedef struct weft_plugin {
   void (*recording_free)(void* recording);
 
   /** The device type by which DLPack knows its devices (2, kDLCUDA; 12, kDLExtDev), which it numbers as here; 0: none, and
-   * tensors on them are not exchanged. */
+   * tensors on them are not exchanged. Of a type and number there is one device: a plug-in that brings a second one is not
+   * loaded. */
   int32_t dlpack_type;
   /** Waits for what other libraries of the process have put in order with the device's default stream (of CUDA the legacy one):
    * called when they hand a tensor over, and when they give one back. NULL if there is nothing to wait for. */

@@ -54,7 +54,7 @@ WEFT_API weft_status* weft_session_run(weft_session* session, const int64_t* fee
                                        const int64_t* targets, int32_t target_count, const weft_options* options,
                                        weft_tensor** out_tensors) WEFT_MUST_USE;
 /** Makes such a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run
- * then takes no longer than the others. */
+ * then takes no longer than the others, unless something is bound that lies on a device. */
 WEFT_API weft_status* weft_session_prepare(weft_session* session, const int64_t* feeds, int32_t feed_count,
                                            const int64_t* fetches, int32_t fetch_count, const int64_t* targets,
                                            int32_t target_count, weft_prepared** out_prepared) WEFT_MUST_USE;
@@ -86,9 +86,9 @@ WEFT_API weft_status* weft_session_trim(weft_session* session) WEFT_MUST_USE;
 WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i,
                                                const weft_tensor* tensor) WEFT_MUST_USE;
 /** Binds a tensor to output i: every run writes there, in the process's memory or on the session's device, whatever
- * "device_outputs" says. NULL unbinds: each run then gives a tensor that nobody else holds. Its memory must be its own: a run is
- * INVALID_ARGUMENT while it overlaps that of a bound input or of another bound output. INVALID_ARGUMENT if it lies on another
- * device than the session's. */
+ * "device_outputs" says; on a device what else reads or writes its memory must be done when the run begins. NULL unbinds: each
+ * run then gives a tensor that nobody else holds. Its memory must be its own: a run is INVALID_ARGUMENT while it overlaps that
+ * of a bound input or of another bound output. INVALID_ARGUMENT if it lies on another device than the session's. */
 WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) WEFT_MUST_USE;
 /** Runs; `options` are those of weft_session_run. FAILED_PRECONDITION if another thread is in it, an input is not bound,
  * or it is closed. */

@@ -1,5 +1,6 @@
 // Tensors that lie on a device: fed, fetched, bound, exchanged.
 #include <cmath>
+#include <numeric>
 
 #include "core/tensor/dlpack.h"
 #include "tests/core/expect_error.h"
@@ -110,10 +111,13 @@ TEST(DeviceTensor, WhatIsFetchedIsItsOwn) {
   EXPECT_EQ(host_values(out[0]), kFed);
   EXPECT_EQ(out[1].device(), "test:late");  // a variable, read on the device
   EXPECT_EQ(host_values(out[1]), Values{10});
-  std::vector<Tensor> next;
-  ASSERT_TRUE(session->run({{}, {m.grown.id()}, {}}, {}, {}, &next).ok());
-  EXPECT_EQ(host_values(out[1]), Values{10});
-  EXPECT_EQ(host_values(next[0]), Values{11});
+  // The second run that assigns writes where the variable's first value would be, were it not ours.
+  for (int run = 1; run <= 3; ++run) {
+    std::vector<Tensor> next;
+    ASSERT_TRUE(session->run({{}, {m.grown.id()}, {}}, {}, {}, &next).ok());
+    EXPECT_EQ(host_values(out[1]), Values{10}) << run;
+    EXPECT_EQ(host_values(next[0]), Values{10.0 + run});
+  }
 }
 
 // Of outputs that are not bound, too, so that a recording is good for the next run.
@@ -136,6 +140,37 @@ TEST(DeviceTensor, OutputsOfAPreparedCallKeepTheirPlaces) {
     EXPECT_EQ(after.recordings - before.recordings, 1);
     EXPECT_EQ(after.replays - before.replays, 4);
     EXPECT_EQ(after.bytes_held, before.bytes_held);
+  }
+}
+
+// Which inputs and outputs lie on the device makes another plan, not another copy of the weights.
+TEST(DeviceTensor, PlansShareTheirConstants) {
+  constexpr int64_t kCount = 1 << 16;
+  Values weights(kCount), doubled(kCount);
+  std::iota(weights.begin(), weights.end(), 0);
+  std::iota(doubled.begin(), doubled.end(), 0);
+  for (double& value : doubled) value *= 2;
+  for (const std::string& device : test_devices()) {
+    const int64_t held = test_device_counts().bytes_held;
+    {
+      TestModel m;
+      const Expr x = m.input("x", DType::kF64, {kCount});
+      const Expr y = x * constant(m.scope, numbers(weights));
+      std::shared_ptr<Session> session = leaving_session(device, m);
+      const Signature signature{{x.id()}, {y.id()}, {}};
+      const Tensor host = numbers(Values(kCount, 2)), there = placed(device, host);
+      std::shared_ptr<Prepared> call = *session->prepare(signature);  // plans for what is fed here
+      std::vector<Tensor> out;
+      ASSERT_TRUE(session->run(signature, {host}, {}, &out).ok());
+      const TestDeviceCounts before = test_device_counts();
+      ASSERT_TRUE(call->bind_input(0, there).ok());
+      ASSERT_TRUE(call->bind_output(0, *Tensor::make(DType::kF64, {kCount})).ok());
+      ASSERT_TRUE(call->run({}).ok());
+      ASSERT_TRUE(session->run(signature, {there}, {}, &out).ok());
+      EXPECT_TRUE(host_values(out[0]) == doubled) << device;
+      if (device != "test:partial") EXPECT_EQ(test_device_counts().copies_in, before.copies_in) << device;
+    }
+    EXPECT_EQ(test_device_counts().bytes_held, held) << device;
   }
 }
 
@@ -183,6 +218,39 @@ TEST(DeviceTensor, ABoundTensorSaysWhereItsOutputGoes) {
       ASSERT_TRUE(call->run({}).ok());
       EXPECT_EQ(call->output(0)->device(), device_outputs ? device : "cpu");
     }
+  }
+}
+
+// As a cache is: read here and written there, then the other way round.
+TEST(DeviceTensor, SwappedTensorsKeepThePlan) {
+  for (const char* device : {"test:early", "test:late"}) {
+    DeviceModel m;
+    const Expr next = m.x + 1.0;
+    std::shared_ptr<Session> session = leaving_session(device, m);
+    std::shared_ptr<Prepared> call = *session->prepare({{m.x.id()}, {next.id()}, {}});
+    Tensor read = placed(device, numbers({0, 10, 20})), written = placed(device, numbers({7, 7, 7}));
+    TestDeviceCounts before = test_device_counts();
+    for (int run = 1; run <= 10; ++run) {
+      ASSERT_TRUE(call->bind_input(0, read).ok());
+      ASSERT_TRUE(call->bind_output(0, written).ok());
+      ASSERT_TRUE(call->run({}).ok());
+      EXPECT_EQ(call->output(0)->data(), written.data());
+      EXPECT_EQ(host_values(written), (Values{0.0 + run, 10.0 + run, 20.0 + run})) << device;
+      std::swap(read, written);
+      if (run == 2) before = test_device_counts();
+    }
+    // Two ways round, each done twice before it is recorded.
+    const TestDeviceCounts after = test_device_counts();
+    EXPECT_EQ(after.recordings - before.recordings, 2) << device;
+    EXPECT_EQ(after.replays - before.replays, 6) << device;
+    EXPECT_EQ(after.bytes_held, before.bytes_held) << device;
+    // Another shape is still refused, and no longer bound is made anew.
+    ASSERT_TRUE(call->bind_input(0, read).ok());
+    ASSERT_TRUE(call->bind_output(0, *Tensor::make(DType::kF64, {2})).ok());
+    expect_error(call->run({}), Code::kInvalidArgument, "output 0 is f64[3] but is bound to f64[2]");
+    ASSERT_TRUE(call->bind_output(0, Tensor()).ok());
+    ASSERT_TRUE(call->run({}).ok());
+    EXPECT_NE(call->output(0)->data(), written.data());
   }
 }
 
@@ -248,6 +316,32 @@ TEST(DeviceTensor, VariablesTakeThem) {
     ASSERT_TRUE(session->run({{}, {m.grown.id()}, {}}, {}, {}, &out).ok());
     EXPECT_EQ(host_values(out[0]), Values{6});
   }
+}
+
+// Another device that DLPack would call as one that is there.
+class TwinDevice : public Device {
+ public:
+  explicit TwinDevice(dlpack::DLDevice number) : number_(number) {}
+  const std::string& name() const override { return name_; }
+  Result<void*> allocate(int64_t) override { return unimplemented("no memory"); }
+  void free(void*) override {}
+  Status copy_in(void*, const void*, int64_t) override { return {}; }
+  Status copy_out(void*, const void*, int64_t) override { return {}; }
+  Status copy(void*, const void*, int64_t) override { return {}; }
+  dlpack::DLDevice dlpack_device() const override { return number_; }
+  Result<std::unique_ptr<Stream>> make_stream() override { return unimplemented("no streams"); }
+
+ private:
+  const std::string name_ = "twin:0";
+  const dlpack::DLDevice number_;
+};
+
+TEST(DeviceTensor, ANumberOfDlpackIsOneDevice) {
+  const dlpack::DLDevice number = memory_named("test:late")->dlpack_device();
+  expect_error(add_devices({{std::make_shared<TwinDevice>(number), std::make_shared<KernelRegistry>()}}),
+               Code::kAlreadyExists, "DLPack would not tell 'twin:0' from 'test:late': both are number ");
+  expect_error(find_device("twin:0").status(), Code::kNotFound, "there is no device 'twin:0'");
+  EXPECT_EQ(find_dlpack_memory(number), memory_named("test:late"));
 }
 
 TEST(DeviceTensor, IsExchangedByDlpack) {

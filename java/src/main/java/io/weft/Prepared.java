@@ -21,7 +21,8 @@ public final class Prepared extends Handle {
   }
 
   /**
-   * Binds a tensor to an input: every run reads its elements, which may be changed between runs.
+   * Binds a tensor to an input: every run reads its elements, which may be changed between runs. It may lie on the
+   * session's device, where what writes to it must be done when the run begins.
    *
    * @param i the index of the feed
    * @param tensor the tensor
@@ -41,10 +42,11 @@ public final class Prepared extends Handle {
   }
 
   /**
-   * Binds a tensor to an output: every run writes there.
+   * Binds a tensor to an output: every run writes there. It may lie on the session's device, where what else reads or
+   * writes its memory must be done when the run begins.
    *
    * @param i the index of the fetch
-   * @param tensor the tensor; null unbinds, and each run makes a new one
+   * @param tensor the tensor; null unbinds: each run then gives a tensor that nobody else holds
    */
   public void bindOutput(int i, Tensor tensor) {
     long pointer = tensor == null ? 0 : tensor.acquire();

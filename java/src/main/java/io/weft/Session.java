@@ -270,7 +270,7 @@ public final class Session extends Handle {
 
   /**
    * Makes a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run then
-   * takes no longer than the others.
+   * takes no longer than the others, unless something is bound that lies on a device.
    *
    * @param feeds what will be bound as inputs, in this order
    * @param fetches what will be computed, in this order
@@ -282,7 +282,7 @@ public final class Session extends Handle {
 
   /**
    * Makes a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run then
-   * takes no longer than the others.
+   * takes no longer than the others, unless something is bound that lies on a device.
    *
    * @param feeds what will be bound as inputs, in this order
    * @param fetches what will be computed, in this order
