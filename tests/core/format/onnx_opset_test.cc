@@ -210,9 +210,20 @@ TEST(OnnxOpset, PartsAreEqualOrHaveSizes) {
       EXPECT_EQ(file.first().ints.count("num_outputs"), opset < 18 ? 0u : 1u);
     }
   }
-  Net open({Dim::symbol("n")});
-  open.add("Split", {open.x}, {{"num_outputs", 2}}, 2);
-  open.expect_refused(17, "Split needs opset 18");
+  // From opset 18 on one of the two had to be given: a node that has neither says how many outputs it has.
+  Net bare({Dim(5)});
+  bare.add("Split", {bare.x}, {}, 2);
+  const Tensor five = Tensor::vector<float>({1, 2, 3, 4, 5});
+  EXPECT_EQ(bare.said_of(13, five, {1, 2, 3}).first().inputs, 2u);
+  EXPECT_EQ(bare.said_of(7, five, {1, 2, 3}).first().ints.at("split"), (std::vector<int64_t>{3, 2}));
+  for (int opset : {18, 0}) {
+    EXPECT_EQ(bare.said_of(opset, five, {1, 2, 3}).first().ints.at("num_outputs"), std::vector<int64_t>{2});
+  }
+  for (bool counted : {true, false}) {
+    Net open({Dim::symbol("n")});
+    open.add("Split", {open.x}, counted ? Attrs{{"num_outputs", 2}} : Attrs{}, 2);
+    open.expect_refused(17, "Split needs opset 18");
+  }
 }
 
 TEST(OnnxOpset, OperatorsThatThereWereNotAreWrittenAsOthers) {
@@ -309,6 +320,68 @@ TEST(OnnxOpset, InitializersOfTheFirstFormatAreInputs) {
   EXPECT_EQ(newer.ir, 4);
   EXPECT_EQ(newer.initializers, 1u);
   EXPECT_EQ(newer.inputs, 1u);
+}
+
+// Before opset 14 five outputs belonged to it, or Y alone.
+TEST(OnnxOpset, NormalizationThatTrainsIsWrittenAsOthers) {
+  const Tensor x = matrix({1, 3}, {2, 1});
+  for (bool trains : {true, false}) {
+    Net net({Dim(2), Dim(1)});
+    ValueId one = *net.graph->add_constant(Tensor::vector<float>({1})),
+            none = *net.graph->add_constant(Tensor::vector<float>({0}));
+    net.add("BatchNormalization", {net.x, one, none, none, one},
+            {{"training_mode", int64_t{trains}}, {"epsilon", 0.0}}, trains ? 3 : 1);
+    // The mean of 1 and 3 is 2, their variance 1.
+    const std::vector<float> wanted = trains ? std::vector<float>{-1, 1} : std::vector<float>{1, 3};
+    for (int opset : {7, 9, 13, 14, 15}) {
+      const FileSaid file = net.said_of(opset, x, wanted);
+      EXPECT_EQ(file.find("BatchNormalization") == nullptr, trains && opset < 14) << opset;
+    }
+  }
+}
+
+// Before opset 12 readers gave different masks.
+TEST(OnnxOpset, AMaskOfNothingDroppedIsWrittenAsOthers) {
+  const Tensor x = Tensor::vector<float>({1, 2});
+  Net masked({Dim(2)});
+  masked.add("Dropout", {masked.x}, {}, 2);
+  for (int opset : {8, 10, 11, 12, 22}) {
+    const FileSaid file = masked.said_of(opset, x, {1, 2});
+    EXPECT_EQ(file.find("Dropout") == nullptr, opset < 12) << opset;
+    EXPECT_EQ(file.find("Expand") != nullptr, opset < 12) << opset;
+  }
+  Net alone({Dim(2)});
+  alone.add("Dropout", {alone.x});
+  EXPECT_NE(alone.said_of(7, x, {1, 2}).find("Dropout"), nullptr);
+}
+
+// Of opset 10, whose text leaves it open, ONNX Runtime takes the place behind where an axis shrinks, and before otherwise.
+TEST(OnnxOpset, TheNearestOfAnAxisThatShrinksIsNotSaidInOpset10) {
+  for (float scale : {2.0f, 0.5f}) {
+    for (const char* mode : {"nearest", "linear"}) {
+      Net net({Dim(2)});
+      ValueId scales = *net.graph->add_constant(Tensor::vector<float>({scale}));
+      // A list without numbers is as good as none.
+      net.add("Resize", {net.x, kNoValue, scales, net.numbers({})},
+              {{"mode", mode}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+      const bool nearest = std::string_view(mode) == "nearest";
+      const std::vector<float> wanted = scale < 1  ? std::vector<float>{1}
+                                        : nearest ? std::vector<float>{1, 1, 3, 3}
+                                                  : std::vector<float>{1, 2, 3, 3};
+      const Tensor x = Tensor::vector<float>({1, 3});
+      EXPECT_EQ(net.said_of(11, x, wanted).first().inputs, 3u);
+      if (nearest && scale < 1) {
+        net.expect_refused(10, "Resize needs opset 11, but opset 10 was asked for: it may shrink an axis");
+      } else {
+        EXPECT_EQ(net.said_of(10, x, wanted).first().inputs, 2u);
+      }
+    }
+  }
+  Net open({Dim(2)});
+  ValueId scales = *open.graph->add_input("scales", ValueType::tensor(DType::kF32, {Dim(1)}));
+  open.add("Resize", {open.x, kNoValue, scales},
+           {{"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+  open.expect_refused(10, "it may shrink an axis");
 }
 
 TEST(OnnxOpset, OperatorsOfOursStay) {
