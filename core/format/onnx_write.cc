@@ -6,6 +6,7 @@
 #include <optional>
 #include <protozero/pbf_writer.hpp>
 #include <set>
+#include <utility>
 
 #include "core/base/text.h"
 #include "core/format/onnx_history.h"
@@ -216,9 +217,11 @@ class Writer {
       std::string& name = names[static_cast<size_t>(id)];
       if (name.empty()) name = claim(graph.value(id).name, prefix);
     }
+    const int around = std::exchange(parts_depth_, 0);  // those that it is within are no parts of its own
     ++depth_;
     Status status = add_named_graph(out, graph, outputs, needed, prefix, names);
     --depth_;
+    parts_depth_ = around;
     return status;
   }
 

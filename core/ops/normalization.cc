@@ -1,7 +1,7 @@
 // Normalization over the batch, over the last axes or others, and over neighbouring channels, made of other operators.
 #include <numeric>
 
-#include "core/graph/downgrade.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -445,6 +445,7 @@ void define_op_normalization(OpRegistry& ops) {
       .input("X", "T", "Any tensor that has the axes.")
       .output("Y", "T", "The shape of X.")
       .inplace(0, 0)
+      .downgrade(11, axes_from_front)
       .body(mean_variance_norm);
   ops.add("LpNormalization")
       .group("nn")
