@@ -64,8 +64,8 @@ Status mean_grad(GradContext& c) {
 Status same_shapes(DowngradeContext& c) {
   const Expr first = c.inputs[0];
   const bool same = c.inputs.size() == 1 || std::all_of(c.inputs.begin(), c.inputs.end(), [&first](const Expr& x) {
-    return x.has_rank() && first.has_rank() && x.dims() == first.dims();
-  });
+                      return x.has_rank() && first.has_rank() && x.dims() == first.dims();
+                    });
   if (same) return {};
   const bool is_mean = c.op == "Mean";
   if (c.op != "Sum" && !is_mean) {
