@@ -6,6 +6,7 @@
 #include <optional>
 #include <protozero/pbf_writer.hpp>
 #include <set>
+#include <utility>
 
 #include "core/base/text.h"
 #include "core/format/onnx_history.h"
@@ -216,10 +217,55 @@ class Writer {
       std::string& name = names[static_cast<size_t>(id)];
       if (name.empty()) name = claim(graph.value(id).name, prefix);
     }
+    const int around = std::exchange(parts_depth_, 0);  // those that it is within are no parts of its own
     ++depth_;
-    Status status = add_named_graph(out, graph, outputs, needed, prefix, names);
+    Status status = add_named_graph(out, graph, outputs, still_needed(graph, outputs, needed), prefix, names);
     --depth_;
+    parts_depth_ = around;
     return status;
+  }
+
+  // Those of the nodes that something needs in that opset, too, as what a node is given may have become an attribute: a file
+  // is not refused for what nobody reads.
+  std::vector<bool> still_needed(const Graph& graph, const std::vector<ValueId>& outputs,
+                                 std::vector<bool> needed) const {
+    if (opset_ == 0) return needed;
+    std::vector<bool> read(static_cast<size_t>(graph.value_count()));
+    for (ValueId id : outputs) {
+      if (id != kNoValue) read[static_cast<size_t>(id)] = true;
+    }
+    for (NodeId id = graph.node_count() - 1; id >= 0; --id) {
+      const Node& node = graph.node(id);
+      if (!needed[static_cast<size_t>(id)] || node.inputs.empty()) continue;
+      bool is_read = false;
+      for (int i = 0; i < node.output_count; ++i) is_read = is_read || read[static_cast<size_t>(node.output(i))];
+      needed[static_cast<size_t>(id)] = is_read;
+      if (is_read) mark_read(graph, node, &read);
+    }
+    return needed;
+  }
+
+  // Marks what the node is given in that opset, or more.
+  void mark_read(const Graph& graph, const Node& node, std::vector<bool>* read) const {
+    std::vector<bool> given(node.inputs.size(), true);
+    if (const std::optional<Parts> form = rewritten(graph, node)) {
+      const std::vector<ValueId>& roots = form->def != nullptr ? form->inputs : form->outputs;
+      const std::vector<bool> needed = needed_nodes(*form->graph, roots);
+      for (size_t i = 0; i < form->given.size(); ++i) {
+        const ValueId id = form->given[i];
+        given[i] = id != kNoValue && needed[static_cast<size_t>(form->graph->value(id).node)];
+      }
+    }
+    for (size_t i = 0; i < given.size(); ++i) {
+      if (given[i] && node.inputs[i] != kNoValue) (*read)[static_cast<size_t>(node.inputs[i])] = true;
+    }
+  }
+
+  // The node's form in that opset, if rewrites lead to one.
+  std::optional<Parts> rewritten(const Graph& graph, const Node& node) const {
+    if (node.op->domain() != kOnnxDomain || !has_rewrite(*node.op)) return std::nullopt;
+    Result<Parts> form = older_form(graph, node, *node.op, *history_, opset_);
+    return form.ok() ? std::optional<Parts>(std::move(*form)) : std::nullopt;
   }
 
   Status add_named_graph(pbf_writer& out, const Graph& graph, const std::vector<ValueId>& outputs,
@@ -360,9 +406,11 @@ class Writer {
   // Whether nothing can be different in the opset that was asked for.
   bool is_as_today(const OpDef& op) const {
     if (opset_ == 0 || op.domain() != kOnnxDomain) return true;
-    const bool rewritten = std::any_of(op.downgrades().begin(), op.downgrades().end(),
-                                       [this](const Downgrade& downgrade) { return opset_ < downgrade.version; });
-    return !rewritten && history_->is_newest(op.name(), opset_);
+    return !has_rewrite(op) && history_->is_newest(op.name(), opset_);
+  }
+  bool has_rewrite(const OpDef& op) const {
+    return std::any_of(op.downgrades().begin(), op.downgrades().end(),
+                       [this](const Downgrade& downgrade) { return opset_ < downgrade.version; });
   }
 
   // A node of ai.onnx for that opset.
@@ -487,19 +535,25 @@ class Writer {
       std::string& name = inner[static_cast<size_t>(id)];
       if (name.empty()) name = claim(cat(prefix, node.name, "/", parts.value(id).name), "");
     }
-    const std::vector<bool> needed = needed_nodes(parts, roots);
+    const std::vector<bool> needed = still_needed(parts, roots, needed_nodes(parts, roots));
     for (NodeId id = made.first; id < parts.node_count(); ++id) {
       const Node& part = parts.node(id);
-      if (!needed[static_cast<size_t>(id)]) continue;
-      if (part.is("Constant")) {
-        const ValueId value = part.output(0);
-        WEFT_CHECK(add_initializer(out, *parts.value(value).constant, inner[static_cast<size_t>(value)]));
-      } else {
-        WEFT_CHECK(add_node(out, parts, part, inner, prefix + node.name + "/", within));
-      }
+      if (!needed[static_cast<size_t>(id)] || part.is("Constant")) continue;
+      WEFT_CHECK(add_node(out, parts, part, inner, prefix + node.name + "/", within));
     }
-    if (made.def == nullptr) return {};
-    return add_proto(out, {*made.def, made.op, texts(made.inputs, inner), made.attrs}, graph, node, names, prefix);
+    if (made.def != nullptr) {
+      const NodeText text{*made.def, made.op, texts(made.inputs, inner), made.attrs};
+      WEFT_CHECK(add_proto(out, text, graph, node, names, prefix));
+    }
+    // Some of them may have become attributes.
+    for (NodeId id = made.first; id < parts.node_count(); ++id) {
+      if (!needed[static_cast<size_t>(id)] || !parts.node(id).is("Constant")) continue;
+      const ValueId value = parts.node(id).output(0);
+      const std::string& name = inner[static_cast<size_t>(value)];
+      if (opset_ != 0 && read_.count(name) == 0) continue;
+      WEFT_CHECK(add_initializer(out, *parts.value(value).constant, name));
+    }
+    return {};
   }
 
   Status add_attribute(pbf_writer& node, std::string_view name, const AttrValue& value, bool own) {

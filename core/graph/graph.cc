@@ -382,6 +382,10 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     }
   }
   WEFT_TRY(int outputs, output_count(op, attrs, options));
+  if (const std::string& counted = op.outputs_attr(); !counted.empty() && !attrs.has(counted)) {
+    const bool said = op.outputs_input() < schema_inputs && inputs[static_cast<size_t>(op.outputs_input())] != kNoValue;
+    if (!said) attrs.set(counted, int64_t{outputs});
+  }
   const bool copied = options.schema_inputs >= 0;
   if (!copied) WEFT_CHECK(add_captures(attrs, &inputs));
   if (value_count() > kMaxValues - outputs) {

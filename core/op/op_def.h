@@ -106,6 +106,9 @@ class OpDef : public WithAttrs<OpDef> {
   }
   bool is_pure() const { return pure_; }
   bool sizes_own_outputs() const { return sizes_own_outputs_; }
+  // The name of the attribute that `counts_outputs` declared, or "", and the input that may stand for it.
+  const std::string& outputs_attr() const { return outputs_attr_; }
+  int outputs_input() const { return outputs_input_; }
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
@@ -207,6 +210,13 @@ class OpDef : public WithAttrs<OpDef> {
     sizes_own_outputs_ = true;
     return *this;
   }
+  // A node has this attribute or that input, as ONNX wants one of them; the attribute is the number of its outputs, and is
+  // added to a node that was given neither.
+  OpDef& counts_outputs(std::string_view attr, int input) {
+    outputs_attr_ = attr;
+    outputs_input_ = input;
+    return *this;
+  }
   // Made by passes only; not offered to users, not saved.
   OpDef& internal() {
     internal_ = true;
@@ -251,8 +261,8 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_;
-  int since_ = 1, later_types_since_ = 1;
+  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_, outputs_attr_;
+  int since_ = 1, later_types_since_ = 1, outputs_input_ = 0;
   DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;
   std::vector<TypeVar> type_vars_;

@@ -35,12 +35,13 @@ class TransposedWindow {
   const Window& window() const { return window_; }
   // The output's size along a spatial axis of the input.
   Result<Dim> output_size(int64_t axis, const Dim& input) const;
+  // What it would be if nothing were taken off its ends.
+  Dim unpadded_size(int64_t axis, const Dim& input) const;
   // With numbers for all sizes, how far before the output the first window begins; behind its start where negative.
   int64_t begin_pad(int64_t axis, int64_t input, int64_t output) const;
 
  private:
   bool pads_to_fit() const { return window_.pads_to_same() || !output_shape_.empty(); }
-  Dim unpadded_size(int64_t axis, const Dim& input) const;
 
   Window window_;
   std::vector<int64_t> output_padding_, output_shape_;  // no shape: it follows from that of the input

@@ -76,12 +76,12 @@ Status count_to_input(UpgradeContext& c) {
   return c.attr_to_input("k", 1);
 }
 
-// Before opset 11 it took the largest, and nothing was said of their order.
+// Before opset 11 it took the largest, nothing was said of their order, and -1 alone counted from the end.
 Status largest_alone(DowngradeContext& c) {
   if (!c.attrs.b("largest")) return unimplemented("it takes the smallest elements");
   c.attrs.erase("largest");
   c.attrs.erase("sorted");
-  return {};
+  return c.attrs.i("axis") < -1 ? axes_from_front(c) : Status();
 }
 
 Status count_to_attr(DowngradeContext& c) {

@@ -1,6 +1,7 @@
 // Attention: scaled products of queries and keys, as weights of values; made of other operators.
 #include <limits>
 
+#include "core/graph/downgrade.h"
 #include "core/ops/heads_common.h"
 
 namespace weft {
@@ -254,6 +255,19 @@ Status grad_attention(GradContext& c) {
   return {};
 }
 
+// Before opset 24 a mask was as long as there are keys, and none was beside `is_causal`.
+Status long_mask_alone(DowngradeContext& c) {
+  if (!c.has_input(3)) return {};
+  if (c.attrs.b("is_causal")) return unimplemented("it has a mask and is causal");
+  const Expr k = c.inputs[1], mask = c.inputs[3];
+  const Expr past = c.has_input(4) ? c.inputs[4] : Expr();
+  if (k.has_rank() && k.rank() >= 3 && mask.has_rank() && mask.rank() > 0 && (!past.valid() || past.rank() == 4)) {
+    const Dim keys = k.dims()[static_cast<size_t>(k.rank() - 2)];
+    if (mask.dims().back() == (past.valid() ? past.dims()[2] + keys : keys)) return {};
+  }
+  return unimplemented("its mask is ", mask.type().text(), ", which may be shorter than there are keys");
+}
+
 }  // namespace
 
 void define_op_attention(OpRegistry& ops) {
@@ -293,6 +307,7 @@ void define_op_attention(OpRegistry& ops) {
       .optional_output("present_key", "T1", "[N, heads, P + keys, features]: those of the past and K.")
       .optional_output("present_value", "T2", "The same of values.")
       .optional_output("qk_matmul_output", "T1", "[N, heads, L, P + keys]: see `qk_matmul_output_mode`.")
+      .downgrade(24, long_mask_alone)
       .body(attend)
       .grad(grad_attention);
 }

@@ -115,13 +115,7 @@ Status grad_split(GradContext& c) {
   return {};
 }
 
-// Before opset 18 the number of parts was that of the outputs.
-Status count_outputs(UpgradeContext& c) {
-  if (c.inputs.size() < 2 && !c.attrs.has("num_outputs")) c.attrs.set("num_outputs", int64_t{c.output_count});
-  return {};
-}
-
-// Without them parts are equal; sizes say what is not.
+// Before opset 18 parts without sizes were equal; sizes say what is not.
 Status count_to_sizes(DowngradeContext& c) {
   if (!c.attrs.has("num_outputs")) return {};
   c.attrs.erase("num_outputs");
@@ -172,10 +166,10 @@ void define_op_concat(OpRegistry& ops) {
       .optional_input("split", "i64", "The size of each part.")
       .shapes_outputs()
       .variadic_output("outputs", "T", "The parts.")
+      .counts_outputs("num_outputs", 1)
       .infer(infer_split)
       .grad(grad_split)
       .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("split", 1); })
-      .upgrade(18, count_outputs)
       .downgrade(18, count_to_sizes)
       .downgrade(13, [](DowngradeContext& c) { return c.input_to_attr(1, "split"); })
       .downgrade(11, axes_from_front);

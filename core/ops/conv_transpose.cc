@@ -1,5 +1,5 @@
 // ConvTranspose and its two gradients: what Conv and its gradients are with input and output in each other's place.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 #include "core/op/window.h"
 
 namespace weft {
@@ -93,6 +93,39 @@ Status grad_grad_weight(GradContext& c) {
   return {};
 }
 
+// Before opset 11 the text gave the odd one of what is taken off to the other end, and its readers mostly to this one: so
+// the pads are said.
+Status odd_pads_said(DowngradeContext& c) {
+  const std::string& auto_pad = c.attrs.s("auto_pad");
+  if (!auto_pad.starts_with("SAME_") && c.attrs.ints_or_empty("output_shape").empty()) return {};
+  const bool behind = auto_pad == "SAME_UPPER";
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_CHECK(c.known_rank(1).status());
+  const Dims &x = c.inputs[0].dims(), &w = c.inputs[1].dims(), &y = c.output(0).dims;
+  const int64_t spatial = rank - 2;
+  WEFT_TRY(const TransposedWindow window, TransposedWindow::read(c.attrs, spatial, Dims(w.begin() + 2, w.end())));
+  std::vector<int64_t> pads(static_cast<size_t>(2 * spatial));
+  bool all_even = true, none_negative = true;
+  for (int64_t i = 0; i < spatial; ++i) {
+    const Dim total = window.unpadded_size(i, x[static_cast<size_t>(i + 2)]) - y[static_cast<size_t>(i + 2)];
+    if (!total.known()) {
+      return unimplemented("how much is taken off the ends of spatial axis ", i, " is not known, ", total.text(),
+                           ": older opsets part an odd number otherwise");
+    }
+    const int64_t less = total.value() / 2, more = total.value() - less;
+    pads[static_cast<size_t>(i)] = behind ? less : more;
+    pads[static_cast<size_t>(i + spatial)] = behind ? more : less;
+    all_even = all_even && less == more;
+    none_negative = none_negative && total.value() >= 0;
+  }
+  if (all_even) return {};
+  if (!none_negative) return unimplemented("its output is larger than windows reach, which pads cannot say");
+  c.attrs.erase("output_shape");
+  c.attrs.set("auto_pad", "NOTSET");
+  c.attrs.set("pads", std::move(pads));
+  return {};
+}
+
 OpDef& window_schema(OpDef& op) {
   return op
       .attr("auto_pad", "NOTSET",
@@ -128,7 +161,8 @@ void define_op_conv_transpose(OpRegistry& ops) {
       .optional_input("B", "T", "Bias, [M].")
       .output("Y", "T", "[N, M, O1, ...].")
       .infer(infer_conv_transpose)
-      .grad(grad_conv_transpose);
+      .grad(grad_conv_transpose)
+      .downgrade(11, odd_pads_said);
   window_schema(ops.add(kWeftDomain, "ConvTransposeGradInput"))
       .group("gradient")
       .doc("The gradient of ConvTranspose by X, given that of Y.")

@@ -41,6 +41,24 @@ Status axes_from_front_of(DowngradeContext& c, int64_t rank) {
   return {};
 }
 
+Status known_indices_from_front(DowngradeContext& c) {
+  const Tensor* indices = c.constant(1);
+  std::optional<std::vector<int64_t>> values = c.numbers(1);
+  if (!values || std::all_of(values->begin(), values->end(), [](int64_t index) { return index >= 0; })) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(const int64_t axis, InferContext::axis(c.attrs.i("axis"), rank));
+  const Dim& size = c.inputs[0].dims()[axis];
+  if (indices == nullptr || !size.known()) {
+    return unimplemented("one of its indices is negative, and the size of axis ", axis, " is ", size.text());
+  }
+  for (int64_t& index : *values) {
+    if (index < 0) index += size.value();
+  }
+  WEFT_TRY(Tensor moved, Tensor::vector<int64_t>(*values).reshaped(indices->shape()));
+  c.inputs[1] = cast(constant(c.scope(), std::move(moved)), indices->dtype());
+  return c.scope().status();
+}
+
 Status without_dilations(DowngradeContext& c) {
   const std::vector<int64_t> given = c.attrs.ints_or_empty("dilations");
   if (std::all_of(given.begin(), given.end(), [](int64_t step) { return step == 1; })) c.attrs.erase("dilations");

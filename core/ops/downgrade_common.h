@@ -11,6 +11,10 @@ Status axes_from_front(DowngradeContext& c);
 // The same where they mean those of a value of that rank.
 Status axes_from_front_of(DowngradeContext& c, int64_t rank);
 
+// Before opset 11 nothing said what a negative index is: where input 1 is a constant of indices along attribute "axis" of
+// input 0, those that are negative are counted from the front. Those that a run gives are left to who reads the file.
+Status known_indices_from_front(DowngradeContext& c);
+
 // Windows had no dilations: they are left out where all are 1.
 Status without_dilations(DowngradeContext& c);
 

@@ -64,8 +64,9 @@ Status forget_ratio(UpgradeContext& c) {
   return {};
 }
 
-// The attribute says nothing where nothing is dropped.
+// The attribute says nothing where nothing is dropped. What the mask is then was not said: readers give false, or true.
 Status ratio_to_attr(DowngradeContext& c) {
+  if (c.output_count() > 1) return unimplemented("its mask is asked for, of which nothing was said");
   if (c.has_input(2)) {
     const Tensor* mode = c.constant(2);
     if (mode == nullptr || mode->count() != 1 || says_true(*mode)) {

@@ -1,7 +1,5 @@
 // Rows picked by index: Gather, and ScatterRows, which adds rows back.
-#include <algorithm>
-
-#include "core/graph/downgrade.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -33,25 +31,6 @@ Status infer_gather(InferContext& c) {
     c.set_ints(0, std::move(ints));
   }
   return {};
-}
-
-// Before opset 11 nothing said what a negative index is. Those that a run gives are left to who reads the file.
-Status known_indices_from_front(DowngradeContext& c) {
-  const Tensor* indices = c.constant(1);
-  std::optional<std::vector<int64_t>> values = c.numbers(1);
-  if (!values || std::all_of(values->begin(), values->end(), [](int64_t index) { return index >= 0; })) return {};
-  WEFT_TRY(const int64_t rank, c.known_rank(0));
-  WEFT_TRY(const int64_t axis, InferContext::axis(c.attrs.i("axis"), rank));
-  const Dim& size = c.inputs[0].dims()[axis];
-  if (indices == nullptr || !size.known()) {
-    return unimplemented("one of its indices is negative, and the size of axis ", axis, " is ", size.text());
-  }
-  for (int64_t& index : *values) {
-    if (index < 0) index += size.value();
-  }
-  WEFT_TRY(Tensor moved, Tensor::vector<int64_t>(*values).reshaped(indices->shape()));
-  c.inputs[1] = cast(constant(c.scope(), std::move(moved)), indices->dtype());
-  return c.scope().status();
 }
 
 Status grad_gather(GradContext& c) {

@@ -246,14 +246,29 @@ Status infer_scan(InferContext& c) {
   return infer_stacked(c, body, types, length, c.attrs().ints_or_empty("scan_output_axes"));
 }
 
+// A list of axes of values of these types, so that none counts from the end.
+Status list_from_front(DowngradeContext& c, const char* name, const std::vector<const ValueType*>& types) {
+  std::vector<int64_t> axes = c.attrs.ints_or_empty(name);
+  if (axes.empty()) return {};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] >= 0) continue;
+    if (i >= types.size() || !types[i]->has_rank) {
+      return unimplemented("its attribute '", name, "' counts from the end of what has no known rank");
+    }
+    WEFT_TRY(axes[i], InferContext::axis(axes[i], static_cast<int64_t>(types[i]->dims.size())));
+  }
+  c.attrs.set(name, std::move(axes));
+  return {};
+}
+
 // Before opset 11 axes did not count from the end.
 Status scanned_axes_from_front(DowngradeContext& c) {
-  for (const char* name : {"scan_input_axes", "scan_output_axes"}) {
-    const std::vector<int64_t> axes = c.attrs.ints_or_empty(name);
-    const bool from_front = std::all_of(axes.begin(), axes.end(), [](int64_t axis) { return axis >= 0; });
-    if (!from_front) return unimplemented("its attribute '", name, "' counts from the end");
-  }
-  return {};
+  const size_t carried = c.inputs.size() - static_cast<size_t>(c.attrs.i("num_scan_inputs"));
+  std::vector<const ValueType*> scanned, stacked;
+  for (size_t i = carried; i < c.inputs.size(); ++i) scanned.push_back(&c.inputs[i].type());
+  for (int i = static_cast<int>(carried); i < c.output_count(); ++i) stacked.push_back(&c.output(i));
+  WEFT_CHECK(list_from_front(c, "scan_input_axes", scanned));
+  return list_from_front(c, "scan_output_axes", stacked);
 }
 
 Status scan_without_batches(DowngradeContext&) {

@@ -168,7 +168,8 @@ Status quantize_by_range(BodyContext& c) {
 
 // What a node says without them, too, is left out: that it computes in the scale's type, and gives the zero point's, or u8.
 Status without_precision(DowngradeContext& c) {
-  if (c.attrs.i_or("precision", 0) == static_cast<int64_t>(c.inputs[1].dtype())) c.attrs.erase("precision");
+  const int64_t precision = c.attrs.i_or("precision", 0);
+  if (precision == 0 || precision == static_cast<int64_t>(c.inputs[1].dtype())) c.attrs.erase("precision");
   return {};
 }
 Status quantized_as_zero_point(DowngradeContext& c) {
@@ -186,10 +187,16 @@ Status dequantized_as_scale(DowngradeContext& c) {
   return {};
 }
 
-// It is of types that there were not.
+// Before opset 19 the axis had to be one of x where that is a vector, too.
+Status axis_of_vector(DowngradeContext& c) {
+  if (c.inputs[0].has_rank() && c.inputs[0].rank() == 1) c.attrs.set("axis", int64_t{0});
+  return {};
+}
+
+// What overflows was said of types that there were not.
 Status without_quantized_saturate(DowngradeContext& c) {
   c.attrs.erase("saturate");
-  return {};
+  return axis_of_vector(c);
 }
 
 // Before opset 13 there was one scale for all.
@@ -251,6 +258,7 @@ void define_op_quantize(OpRegistry& ops) {
       .optional_input("x_zero_point", "T1", kZeroDoc)
       .output("y", "T3", "The shape of x.")
       .downgrade(23, dequantized_as_scale)
+      .downgrade(19, axis_of_vector)
       .downgrade(13, one_scale)
       .body(dequantize);
   ops.add("DynamicQuantizeLinear")

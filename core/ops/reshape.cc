@@ -199,9 +199,12 @@ Status axes_to_attr(DowngradeContext& c) {
   return c.scope().status();
 }
 
+// They are those of the result.
 Status new_axes_from_front(DowngradeContext& c) {
-  if (!c.output(0).has_rank) return axes_from_front(c);
-  return axes_from_front_of(c, static_cast<int64_t>(c.output(0).dims.size()));
+  const std::vector<int64_t> axes = c.attrs.ints_or_empty("axes");
+  if (std::all_of(axes.begin(), axes.end(), [](int64_t axis) { return axis >= 0; })) return {};
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  return axes_from_front_of(c, rank + static_cast<int64_t>(axes.size()));
 }
 
 Status grad(GradContext& c) {

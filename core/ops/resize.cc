@@ -267,8 +267,9 @@ Status sizes_of_all_axes(DowngradeContext& c) {
   return s.status();
 }
 
-// Before opset 13 what was not given was an empty tensor.
+// Before opset 13 what was not given was an empty tensor; but for the last one, which may be left out.
 Status empty_inputs(DowngradeContext& c) {
+  if (is_empty_list(c, 3)) c.drop_input(3);
   if (c.inputs.size() < 3) c.inputs.resize(3);
   for (int i : {1, 2}) {
     if (!c.has_input(i)) c.inputs[i] = constant(c.scope(), Tensor::vector<float>({}));
@@ -286,6 +287,12 @@ Status resize_to_opset_10(DowngradeContext& c) {
   if (coordinates != "asymmetric" || (mode == "nearest" && nearest != "floor")) {
     return unimplemented("its attributes 'coordinate_transformation_mode' and 'nearest_mode' are \"", coordinates,
                          "\" and \"", nearest, "\", but would have to be \"asymmetric\" and \"floor\"");
+  }
+  const Tensor* scales = c.constant(2);
+  const bool grows = scales != nullptr && std::all_of(scales->as<float>(), scales->as<float>() + scales->count(),
+                                                      [](float scale) { return scale >= 1; });
+  if (mode == "nearest" && !grows) {
+    return unimplemented("it may shrink an axis, and what is nearest then was not said: readers differ");
   }
   // None of these says anything then.
   for (const char* name : {"coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a", "extrapolation_value"}) {

@@ -81,7 +81,7 @@ Status rename_scatter(UpgradeContext& c) {
 
 Status as_scatter(DowngradeContext& c) {
   c.op = "Scatter";
-  return {};
+  return known_indices_from_front(c);
 }
 
 OpDef& along_axis(OpDef& op) {

@@ -63,14 +63,17 @@ Status mean_grad(GradContext& c) {
 // Before opset 8 all inputs had one shape.
 Status same_shapes(DowngradeContext& c) {
   const Expr first = c.inputs[0];
-  const bool same = std::all_of(c.inputs.begin(), c.inputs.end(), [&first](const Expr& x) {
-    return x.has_rank() && first.has_rank() && x.dims() == first.dims();
-  });
+  const bool same = c.inputs.size() == 1 || std::all_of(c.inputs.begin(), c.inputs.end(), [&first](const Expr& x) {
+                      return x.has_rank() && first.has_rank() && x.dims() == first.dims();
+                    });
   if (same) return {};
-  if (c.op != "Sum") return unimplemented("its inputs are not known to have one shape, as they would have to");
+  const bool is_mean = c.op == "Mean";
+  if (c.op != "Sum" && !is_mean) {
+    return unimplemented("its inputs are not known to have one shape, as they would have to");
+  }
   Expr sum = first;
   for (size_t i = 1; i < c.inputs.size(); ++i) sum = sum + c.inputs[i];
-  c.replace({sum});
+  c.replace({is_mean ? sum / static_cast<double>(c.inputs.size()) : sum});
   return c.scope().status();
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/format/onnx.h"
+#include "core/format/onnx_history.h"
 #include "core/graph/print.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
@@ -273,13 +274,12 @@ class Checker {
       same_bits("saved and loaded", found);
   }
 
-  // Saved for an older opset, what can be is what it is: of each of ONNX's own operators, the oldest form and those that
-  // exporters are asked for.
+  // Saved for an older opset, what can be is what it is: of each of ONNX's own operators, every form.
   void check_saved_for_older(Feed feed) {
     if (!split_op_name(c_.op).first.empty()) return;
     Built built;
     if (!step("saved for an older opset", build(c_, feed, &built))) return;
-    for (int opset : {7, 9, 10, 11, 12, 13, 15, 17, 18, 20, 22}) {
+    for (int opset = onnx::kOldestSavedOpset; opset < kNewestOpset; ++opset) {
       const std::string what = cat("saved for opset ", opset);
       OnnxSaveOptions options;
       options.opset = opset;

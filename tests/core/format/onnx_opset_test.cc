@@ -178,6 +178,7 @@ TEST(OnnxOpset, InputsThatWereAttributesMustBeKnown) {
   const FileSaid squeezed = shape.said_of(12, matrix({1, 2, 3, 4, 5, 6}, {3, 2}), {1, 2, 3, 4, 5, 6});
   ASSERT_FALSE(squeezed.nodes.empty());
   EXPECT_EQ(squeezed.nodes.back().inputs, 1u);
+  EXPECT_EQ(squeezed.find("Shape"), nullptr);
 }
 
 TEST(OnnxOpset, BoundsAndPadsAreAttributesOfTheirTypes) {
@@ -210,9 +211,20 @@ TEST(OnnxOpset, PartsAreEqualOrHaveSizes) {
       EXPECT_EQ(file.first().ints.count("num_outputs"), opset < 18 ? 0u : 1u);
     }
   }
-  Net open({Dim::symbol("n")});
-  open.add("Split", {open.x}, {{"num_outputs", 2}}, 2);
-  open.expect_refused(17, "Split needs opset 18");
+  // From opset 18 on one of the two had to be given: a node that has neither says how many outputs it has.
+  Net bare({Dim(5)});
+  bare.add("Split", {bare.x}, {}, 2);
+  const Tensor five = Tensor::vector<float>({1, 2, 3, 4, 5});
+  EXPECT_EQ(bare.said_of(13, five, {1, 2, 3}).first().inputs, 2u);
+  EXPECT_EQ(bare.said_of(7, five, {1, 2, 3}).first().ints.at("split"), (std::vector<int64_t>{3, 2}));
+  for (int opset : {18, 0}) {
+    EXPECT_EQ(bare.said_of(opset, five, {1, 2, 3}).first().ints.at("num_outputs"), std::vector<int64_t>{2});
+  }
+  for (bool counted : {true, false}) {
+    Net open({Dim::symbol("n")});
+    open.add("Split", {open.x}, counted ? Attrs{{"num_outputs", 2}} : Attrs{}, 2);
+    open.expect_refused(17, "Split needs opset 18");
+  }
 }
 
 TEST(OnnxOpset, OperatorsThatThereWereNotAreWrittenAsOthers) {
@@ -309,6 +321,213 @@ TEST(OnnxOpset, InitializersOfTheFirstFormatAreInputs) {
   EXPECT_EQ(newer.ir, 4);
   EXPECT_EQ(newer.initializers, 1u);
   EXPECT_EQ(newer.inputs, 1u);
+}
+
+// Before opset 14 five outputs belonged to it, or Y alone.
+TEST(OnnxOpset, NormalizationThatTrainsIsWrittenAsOthers) {
+  const Tensor x = matrix({1, 3}, {2, 1});
+  for (bool trains : {true, false}) {
+    Net net({Dim(2), Dim(1)});
+    ValueId one = *net.graph->add_constant(Tensor::vector<float>({1})),
+            none = *net.graph->add_constant(Tensor::vector<float>({0}));
+    net.add("BatchNormalization", {net.x, one, none, none, one}, {{"training_mode", int64_t{trains}}, {"epsilon", 0.0}},
+            trains ? 3 : 1);
+    // The mean of 1 and 3 is 2, their variance 1.
+    const std::vector<float> wanted = trains ? std::vector<float>{-1, 1} : std::vector<float>{1, 3};
+    for (int opset : {7, 9, 13, 14, 15}) {
+      const FileSaid file = net.said_of(opset, x, wanted);
+      EXPECT_EQ(file.find("BatchNormalization") == nullptr, trains && opset < 14) << opset;
+    }
+  }
+}
+
+// Before opset 12 readers gave different masks.
+TEST(OnnxOpset, AMaskOfNothingDroppedIsWrittenAsOthers) {
+  const Tensor x = Tensor::vector<float>({1, 2});
+  Net masked({Dim(2)});
+  masked.add("Dropout", {masked.x}, {}, 2);
+  for (int opset : {8, 10, 11, 12, 22}) {
+    const FileSaid file = masked.said_of(opset, x, {1, 2});
+    EXPECT_EQ(file.find("Dropout") == nullptr, opset < 12) << opset;
+    EXPECT_EQ(file.find("Expand") != nullptr, opset < 12) << opset;
+  }
+  Net alone({Dim(2)});
+  alone.add("Dropout", {alone.x});
+  EXPECT_NE(alone.said_of(7, x, {1, 2}).find("Dropout"), nullptr);
+}
+
+// Of opset 10, whose text leaves it open, ONNX Runtime takes the place behind where an axis shrinks, and before otherwise.
+TEST(OnnxOpset, TheNearestOfAnAxisThatShrinksIsNotSaidInOpset10) {
+  for (float scale : {2.0f, 0.5f}) {
+    for (const char* mode : {"nearest", "linear"}) {
+      Net net({Dim(2)});
+      ValueId scales = *net.graph->add_constant(Tensor::vector<float>({scale}));
+      // A list without numbers is as good as none.
+      net.add("Resize", {net.x, kNoValue, scales, net.numbers({})},
+              {{"mode", mode}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+      const bool nearest = std::string_view(mode) == "nearest";
+      const std::vector<float> wanted = scale < 1 ? std::vector<float>{1}
+                                        : nearest ? std::vector<float>{1, 1, 3, 3}
+                                                  : std::vector<float>{1, 2, 3, 3};
+      const Tensor x = Tensor::vector<float>({1, 3});
+      EXPECT_EQ(net.said_of(11, x, wanted).first().inputs, 3u);
+      if (nearest && scale < 1) {
+        net.expect_refused(10, "Resize needs opset 11, but opset 10 was asked for: it may shrink an axis");
+      } else {
+        EXPECT_EQ(net.said_of(10, x, wanted).first().inputs, 2u);
+      }
+    }
+  }
+  Net open({Dim(2)});
+  ValueId scales = *open.graph->add_input("scales", ValueType::tensor(DType::kF32, {Dim(1)}));
+  open.add("Resize", {open.x, kNoValue, scales},
+           {{"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+  open.expect_refused(10, "it may shrink an axis");
+}
+
+// What gave the numbers would need a later opset itself.
+TEST(OnnxOpset, WhatNothingReadsAnyMoreIsLeftOut) {
+  Net net({Dim(4)});
+  NodeId ends = *net.graph->add("", "ConstantOfShape", {net.numbers({1})}, {{"value", Tensor::vector<int64_t>({2})}});
+  net.add("Slice", {net.x, net.numbers({1}), net.graph->node(ends).output(0)});
+  for (int opset : {7, 8, 9, 10}) {
+    const FileSaid file = net.said_of(opset, Tensor::vector<float>({1, 2, 3, 4}), {2});
+    EXPECT_EQ(file.nodes.size(), opset < 10 ? 1u : 2u) << opset;
+    EXPECT_EQ(file.initializers == 0, opset < 10) << opset;
+    EXPECT_EQ(file.inputs, 1u) << opset;
+  }
+  // Of what stands for a node likewise: the bounds of a Slice of the shape.
+  Net shape({Dim(2), Dim(3)});
+  NodeId sizes = *shape.graph->add("", "Shape", {shape.x}, {{"start", 1}});
+  shape.add("Cast", {shape.graph->node(sizes).output(0)}, {{"to", static_cast<int64_t>(DType::kF32)}});
+  const FileSaid file = shape.said_of(8, matrix({1, 2, 3, 4, 5, 6}, {2, 3}), {3});
+  EXPECT_EQ(file.initializers, 0u);
+  EXPECT_EQ(file.inputs, 1u);
+}
+
+TEST(OnnxOpset, AxesAndIndicesCountFromTheFront) {
+  const Tensor x = matrix({1, 2, 3, 4, 5, 6}, {2, 3});
+  Net top({Dim(2), Dim(3)});
+  top.add("TopK", {top.x, top.numbers({1})}, {{"axis", -2}}, 2);
+  Net norm({Dim(1), Dim(2)});
+  norm.add("MeanVarianceNormalization", {norm.x}, {{"axes", std::vector<int64_t>{-1}}});
+  Net scan({Dim(2), Dim(3)});
+  std::shared_ptr<Graph> body = *Graph::make_subgraph(scan.graph);
+  ValueId item = *body->add_input("item", ValueType::tensor(DType::kF32, {Dim(2)}));
+  ASSERT_TRUE(body->set_outputs({body->node(*body->add("", "Neg", {item})).output(0)}).ok());
+  const std::vector<int64_t> last{-1};
+  Attrs attrs{{"num_scan_inputs", 1}, {"scan_input_axes", last}, {"scan_output_axes", last}};
+  attrs.set("body", GraphRef(std::move(body)));
+  scan.add("Scan", {scan.x}, std::move(attrs));
+  for (int opset : {9, 10, 11}) {
+    const bool old = opset < 11;
+    EXPECT_EQ(top.said_of(opset, x, {4, 5, 6}).first().ints.at("axis"), std::vector<int64_t>{old ? 0 : -2});
+    // The mean of 1 and 3 is 2, their deviation 1.
+    EXPECT_EQ(norm.said_of(opset, matrix({1, 3}, {1, 2}), {-1, 1}).first().ints.at("axes"),
+              std::vector<int64_t>{old ? 1 : -1});
+    const NodeSaid scanned = scan.said_of(opset, x, {-1, -2, -3, -4, -5, -6}).first();
+    EXPECT_EQ(scanned.ints.at("scan_input_axes"), std::vector<int64_t>{old ? 1 : -1});
+    EXPECT_EQ(scanned.ints.at("scan_output_axes"), std::vector<int64_t>{old ? 1 : -1});
+  }
+  Net scatter({Dim(3)});
+  ValueId nine = *scatter.graph->add_constant(Tensor::vector<float>({9}));
+  scatter.add("ScatterElements", {scatter.x, scatter.numbers({-1}), nine});
+  for (int opset : {9, 10, 11}) {
+    const FileSaid file = scatter.said_of(opset, Tensor::vector<float>({1, 2, 3}), {1, 2, 9});
+    EXPECT_EQ(file.first().op, opset < 11 ? "Scatter" : "ScatterElements");
+    std::shared_ptr<Graph> again = *load(*scatter.save(opset));
+    for (NodeId id = 0; id < again->node_count(); ++id) {
+      if (!again->node(id).is("ScatterElements")) continue;
+      const std::shared_ptr<const Tensor>& indices = again->value(again->node(id).inputs[1]).constant;
+      ASSERT_NE(indices, nullptr);
+      EXPECT_EQ(*indices->to_ints(), std::vector<int64_t>{opset < 11 ? 2 : -1});
+    }
+  }
+  Net open({Dim::symbol("n")});
+  open.add("ScatterElements", {open.x, open.numbers({-1}), *open.graph->add_constant(Tensor::vector<float>({9}))});
+  open.expect_refused(10, "one of its indices is negative, and the size of axis 0 is n");
+}
+
+TEST(OnnxOpset, QuantizedVectorsHaveOneAxis) {
+  Net net({Dim(3)});
+  ValueId scale = *net.graph->add_constant(Tensor::vector<float>({1, 2, 4}));
+  NodeId quantized = *net.graph->add("", "QuantizeLinear", {net.x, scale}, {{"precision", 0}});
+  net.add("DequantizeLinear", {net.graph->node(quantized).output(0), scale});
+  for (int opset : {13, 18, 19, 22}) {
+    const FileSaid file = net.said_of(opset, Tensor::vector<float>({2, 6, 12}), {2, 6, 12});
+    ASSERT_EQ(file.nodes.size(), 2u) << opset;
+    for (const NodeSaid& node : file.nodes) {
+      EXPECT_EQ(node.ints.at("axis"), std::vector<int64_t>{opset < 19 ? 0 : 1}) << opset;
+      EXPECT_EQ(node.ints.count("precision"), 0u) << opset;  // 0 is no precision
+    }
+  }
+}
+
+// Before opset 11 an odd element was taken off the other end.
+TEST(OnnxOpset, OddPadsOfTransposedConvolutionAreSaid) {
+  struct Row {
+    Attrs attrs;
+    std::vector<float> wanted;
+    std::vector<int64_t> pads;  // empty where nothing changes
+  };
+  const std::vector<int64_t> two{2}, three{3}, four{4};
+  // Without pads 1 10 102 20 200.
+  const Row rows[] = {
+      {{{"strides", two}, {"output_shape", four}}, {10, 102, 20, 200}, {1, 0}},
+      {{{"strides", two}, {"output_shape", three}}, {10, 102, 20}, {}},
+      {{{"strides", two}, {"auto_pad", "SAME_UPPER"}}, {1, 10, 102, 20}, {0, 1}},
+      {{{"strides", two}, {"auto_pad", "SAME_LOWER"}}, {10, 102, 20, 200}, {1, 0}},
+  };
+  for (const Row& row : rows) {
+    for (bool known : {true, false}) {
+      Net net({Dim(1), Dim(1), known ? Dim(2) : Dim::symbol("n")});
+      net.add("ConvTranspose", {net.x, *net.graph->add_constant(matrix({1, 10, 100}, {1, 1, 3}))}, row.attrs);
+      if (!known && row.attrs.has("output_shape")) {
+        net.expect_refused(10, "how much is taken off the ends of spatial axis 0 is not known");
+        continue;
+      }
+      const Tensor x = matrix({1, 2}, {1, 1, 2});
+      for (int opset : {7, 10, 11}) {
+        const NodeSaid node = net.said_of(opset, x, row.wanted).first();
+        const bool said = opset < 11 && !row.pads.empty();
+        EXPECT_EQ(node.ints.count("output_shape"), !said && row.attrs.has("output_shape") ? 1u : 0u);
+        if (said) {
+          EXPECT_EQ(node.ints.at("pads"), row.pads);
+        }
+      }
+    }
+  }
+}
+
+// Of two equal keys, for which the values are 2 and 4.
+TEST(OnnxOpset, MasksOfAttentionWereLongAndStoodAlone) {
+  for (bool is_long : {true, false}) {
+    for (bool causal : {true, false}) {
+      Net net({Dim(1), Dim(1), Dim(1), Dim(1)});
+      ValueId k = *net.graph->add_constant(matrix({0, 0}, {1, 1, 2, 1})),
+              v = *net.graph->add_constant(matrix({2, 4}, {1, 1, 2, 1})),
+              mask = *net.graph->add_constant(is_long ? matrix({0, 0}, {1, 2}) : matrix({0}, {1, 1}));
+      net.add("Attention", {net.x, k, v, mask}, {{"is_causal", int64_t{causal}}});
+      const bool alike = is_long && !causal;
+      for (int opset : {23, 24}) {
+        const FileSaid file = net.said_of(opset, matrix({1}, {1, 1, 1, 1}), {alike ? 3.0f : 2.0f});
+        EXPECT_EQ(file.find("Attention") != nullptr, alike || opset == 24) << opset;
+      }
+    }
+  }
+}
+
+TEST(OnnxOpset, OperandsThatDifferAreAddedOneByOne) {
+  Net net({Dim(2), Dim(2)});
+  net.add("Mean", {net.x, *net.graph->add_constant(Tensor::vector<float>({3, 4}))});
+  for (int opset : {7, 8}) {
+    const FileSaid file = net.said_of(opset, matrix({1, 2, 3, 4}, {2, 2}), {2, 3, 3, 4});
+    EXPECT_EQ(file.find("Mean") == nullptr, opset < 8);
+  }
+  Net one({Dim(2)});
+  ValueId any = *one.graph->add_input("any", ValueType::unranked(DType::kF32));
+  one.add("Max", {any});
+  EXPECT_TRUE(one.save(7).ok());
 }
 
 TEST(OnnxOpset, OperatorsOfOursStay) {
