@@ -219,6 +219,15 @@ Status Prepared::State::plan() {
                        bound[i].summary());
       }
     }
+    // The frame writes to where it is told to, whatever is there.
+    for (size_t i = 0; i < compiled->writes.size(); ++i) {
+      const Binding& binding = plan->outputs[compiled->cut.fetch_count + i];
+      const ValueType& type = compiled->cut.variable_types[compiled->reads.size() + i];
+      if (binding.dtype != type.dtype || binding.shape != to_shape(type.dims)) {
+        return invalid("variable '", compiled->cut.assigned_variables[i], "' is ", type.text(),
+                       " but would be assigned ", dtype_name(binding.dtype), shape_text(binding.shape));
+      }
+    }
     WEFT_TRY(frame, Frame::make(plan));
     for (size_t i = 0; i < compiled->cut.feed_count; ++i) frame->bind_input(static_cast<int>(i), inputs[i].data());
     for (size_t i = 0; i < bound.size(); ++i) {

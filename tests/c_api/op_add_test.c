@@ -338,6 +338,97 @@ static void test_wrong_bodies(void) {
   end(&m);
 }
 
+/* What a body gives may change after the node was added: the shape of y, twice that of x, and the type of a condition. */
+static int changed;
+static weft_status* twofold(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                            const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  int64_t in[2];
+  weft_attrs* axis;
+  weft_status* status = NULL;
+  (void)user, (void)input_count, (void)attrs, (void)output_count;
+  out_values[0] = in[0] = in[1] = inputs[0];
+  if (changed) {
+    CHECK(weft_attrs_new(&axis));
+    CHECK(weft_attrs_set_int(axis, "axis", 0));
+    status = weft_graph_add(graph, "Concat", in, 2, axis, NULL, WEFT_ORIGIN, out_values, 1);
+    weft_attrs_free(axis);
+  }
+  weft_graph_free(graph);
+  return status;
+}
+static weft_status* condition(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                              const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  const char no = 0;
+  const int64_t number = 0;
+  weft_tensor* value;
+  weft_status* status;
+  (void)user, (void)inputs, (void)input_count, (void)attrs, (void)output_count;
+  if (changed) {
+    CHECK(weft_tensor_new_copy(WEFT_I64, NULL, 0, &number, sizeof number, &value));
+  } else {
+    CHECK(weft_tensor_new_copy(WEFT_BOOL, NULL, 0, &no, sizeof no, &value));
+  }
+  status = weft_graph_add_constant(graph, value, NULL, WEFT_ORIGIN, out_values);
+  weft_tensor_free(value);
+  weft_graph_free(graph);
+  return status;
+}
+static void refuse_changed(weft_status* status, const char* node, const char* part) {
+  EXPECT(strcmp(weft_status_node(status), node) == 0);
+  FAILS(status, WEFT_INVALID_ARGUMENT, part);
+}
+static void test_changing_bodies(void) {
+  static const float two[2] = {1, 2};
+  Model m = model();
+  weft_schema* schema;
+  weft_graph* body;
+  weft_attrs* attrs;
+  weft_tensor *start, *out;
+  weft_prepared* prepared;
+  int64_t w, y, assigned, outputs[2], loop[3], result;
+  add_simple("com.acme.Twofold", twofold, NULL);
+  start = floats(two, 2);
+  CHECK(weft_graph_add_constant(m.graph, start, NULL, NULL, &y));
+  weft_tensor_free(start);
+  CHECK(weft_graph_add_variable(m.graph, "w", y, 1, NULL, &w));
+  CHECK(weft_graph_add(m.graph, "com.acme.Twofold", &w, 1, NULL, "grown", NULL, &y, 1));
+  assigned = binary(m.graph, "weft.Assign", w, y);
+  changed = 1;
+  refuse_changed(weft_session_prepare(m.session, NULL, 0, NULL, 0, &assigned, 1, &prepared), "grown",
+                 "it is f32[4] now but was f32[2]");
+  refuse_changed(weft_session_run(m.session, NULL, NULL, 0, NULL, 0, &assigned, 1, NULL, NULL), "grown", "f32[4]");
+  changed = 0;
+  CHECK(weft_session_prepare(m.session, NULL, 0, NULL, 0, &assigned, 1, &prepared));
+  CHECK(weft_prepared_run(prepared, NULL));
+  weft_prepared_free(prepared);
+
+  CHECK(weft_schema_new("com.acme.Condition", 1, NULL, &schema));
+  CHECK(weft_schema_add_type(schema, "T", "bool, i64"));
+  CHECK(weft_schema_add_output(schema, "y", "T", WEFT_FORM_ONE, NULL));
+  CHECK(weft_op_add(schema, 0, condition, NULL, NULL));
+  weft_schema_free(schema);
+  loop[0] = loop[1] = 0; /* neither a number of times nor a condition at first */
+  loop[2] = m.x;
+  CHECK(weft_graph_new_body(m.graph, "Loop", loop, 3, NULL, &body));
+  CHECK(weft_graph_add(body, "com.acme.Condition", NULL, 0, NULL, "again", NULL, &outputs[0], 1));
+  outputs[1] = binary(body, "Add", weft_graph_input(body, 2), weft_graph_input(body, 2));
+  CHECK(weft_graph_set_outputs(body, outputs, 2));
+  CHECK(weft_attrs_new(&attrs));
+  CHECK(weft_attrs_set_graph(attrs, "body", body));
+  CHECK(weft_graph_add(m.graph, "Loop", loop, 3, attrs, "loop", NULL, &result, 1));
+  weft_attrs_free(attrs);
+  weft_graph_free(body);
+  changed = 1;
+  start = floats(two, 2);
+  refuse_changed(
+      weft_session_run(m.session, &m.x, (const weft_tensor* const*)&start, 1, &result, 1, NULL, 0, NULL, &out), "again",
+      "now but was bool");
+  weft_tensor_free(start);
+  changed = 0;
+  expect(&m, m.x, result, 2, -4, 6, __LINE__);
+  end(&m);
+}
+
 /* Adds a node of the operator that `user` names. */
 static weft_status* adding(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
                            const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
@@ -436,6 +527,7 @@ int main(void) {
   test_schemas();
   test_wrong_nodes();
   test_wrong_bodies();
+  test_changing_bodies();
   test_recursion();
   test_threads();
   EXPECT(calls.drops == 0 && weft_live_objects() == 0);
