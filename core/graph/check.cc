@@ -263,7 +263,6 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
     }
     arguments.emplace_back(scope, id);
   }
-  const GraphPause pause(*this);
   Result<std::vector<Expr>> results =
       expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()), "");
   // The error is this operator's, at the line that adds it, whatever it is made of.

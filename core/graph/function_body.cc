@@ -1,32 +1,12 @@
 // Bodies that functions of programs build.
 #include "core/graph/function_body.h"
 
-#include <optional>
-
+#include "core/graph/building.h"
 #include "core/graph/walk.h"
 
 namespace weft {
 
 namespace {
-
-// How many bodies are being built on this thread, one in the other. A graph knows what it is the body of, but a function
-// may add its own operator to any graph.
-class Building {
- public:
-  Building() { ++depth_; }
-  Building(const Building&) = delete;
-  ~Building() { --depth_; }
-
-  static Status check() {
-    if (depth_ < kMostNesting) return {};
-    return unimplemented("bodies of operators are being built ", kMostNesting,
-                         " deep, one in the other; is one of them made of itself?");
-  }
-
- private:
-  static thread_local int depth_;
-};
-thread_local int Building::depth_ = 0;
 
 // The inputs of the node in the graph of its body.
 Status add_body_inputs(BodyContext& c, Graph& graph, std::vector<ValueId>* inputs) {
@@ -133,11 +113,9 @@ Status build_in_graph(BodyContext& c, const Opsets& opsets, const BuildBody& bui
   graph->speak_opsets(opsets);
   const size_t input_count = graph->inputs().size();
   std::vector<ValueId> made(static_cast<size_t>(c.output_count()), kNoValue);
-  WEFT_CHECK(Building::check());
+  WEFT_CHECK(Building::check_depth(kMostNesting));
   {
-    const Building building;
-    std::optional<GraphPause> pause;
-    if (!types_only) pause.emplace(around);
+    const Building building(graph->number());
     WEFT_CHECK(build(graph, inputs, c.attrs(), &made).inside("its body cannot be built: "));
   }
   GraphReading reading(*graph);  // whoever built it may have kept it

@@ -338,6 +338,47 @@ static void test_wrong_bodies(void) {
   end(&m);
 }
 
+/* Adds to the graph `outside` whenever it is called, which is refused each time; gives x. */
+static int meddled, let_through;
+static weft_status* meddling(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                             const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  int64_t made;
+  weft_status* status = weft_graph_add(outside, "Neg", &foreign, 1, NULL, NULL, NULL, &made, 1);
+  (void)user, (void)input_count, (void)attrs, (void)output_count;
+  ++meddled;
+  if (weft_status_code(status) != WEFT_FAILED_PRECONDITION) ++let_through;
+  weft_status_free(status);
+  out_values[0] = inputs[0];
+  weft_graph_free(graph);
+  return NULL;
+}
+static void test_graphs_around(void) {
+  static const float three[3] = {4, 5, 6};
+  Model m = model();
+  weft_graph* branch;
+  weft_tensor* number = floats(three, 3);
+  int64_t c, y;
+  int before;
+  CHECK(weft_graph_add_constant(m.graph, number, NULL, NULL, &c));
+  weft_tensor_free(number);
+  outside = m.graph;
+  foreign = m.x;
+  /* Of a node in a branch, the graph around it. */
+  CHECK(weft_graph_new_sub(m.graph, &branch));
+  what = OUTSIDE;
+  FAILS(weft_graph_add(branch, "com.acme.Wrong", &m.x, 1, NULL, NULL, NULL, &y, 1), WEFT_FAILED_PRECONDITION,
+        "the graph that it is given");
+  weft_graph_free(branch);
+  /* And the graph that a run cuts its program from: c is fed, so that its number counts no more. */
+  add_simple("com.acme.Meddling", meddling, NULL);
+  CHECK(weft_graph_add(m.graph, "com.acme.Meddling", &c, 1, NULL, NULL, NULL, &y, 1));
+  before = meddled;
+  expect(&m, c, y, 1, -2, 3, __LINE__);
+  EXPECT(before > 0 && meddled > before && let_through == 0);
+  EXPECT(weft_graph_node_count(m.graph) == 3); /* x, c and y */
+  end(&m);
+}
+
 /* What a body gives may change after the node was added: the shape of y, twice that of x, and the type of a condition. */
 static int changed;
 static weft_status* twofold(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
@@ -527,6 +568,7 @@ int main(void) {
   test_schemas();
   test_wrong_nodes();
   test_wrong_bodies();
+  test_graphs_around();
   test_changing_bodies();
   test_recursion();
   test_threads();
