@@ -165,6 +165,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::string fresh_prefix(std::string_view node) const {
     return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
   }
+  // Whether this thread is building or reading it now.
+  bool in_use_here() const { return access_.here(); }
   // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
   // still says of their outputs what the graph does. INTERNAL and the node where not; passes are tested with it.
   Status verify() const;

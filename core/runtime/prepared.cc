@@ -92,8 +92,14 @@ Prepared::~Prepared() = default;
 Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  if (ThreadRun::inside(*this)) {
+    return failed_precondition("a session cannot prepare a call from inside one of its runs");
+  }
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
-  WEFT_CHECK(compiled->plan_ahead(memory_ != nullptr));
+  {
+    ThreadRun here(*this);  // planning calls functions of programs that build bodies
+    WEFT_CHECK(compiled->plan_ahead(memory_ != nullptr));
+  }
   auto state = std::make_unique<Prepared::State>();
   state->compiled = compiled;
   state->inputs.resize(compiled->cut.feed_count + compiled->reads.size());
