@@ -437,6 +437,58 @@ static void test_sessions_in_bodies(void) {
   alarm(0);
 }
 
+/* table x, of a table that it tries to change; and the graph's handle is freed, where there is one. */
+static weft_graph* freed;
+static weft_status* table(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
+                          const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
+  weft_tensor* values;
+  weft_status* status;
+  void* data;
+  int64_t in[2];
+  (void)user, (void)input_count, (void)output_count;
+  TRY(weft_attrs_get(attrs, "table", &values));
+  status = weft_tensor_mutable(values, &data);
+  if (status == NULL) ((float*)data)[0] *= 2;
+  FAILS(status, WEFT_FAILED_PRECONDITION, "read-only");
+  status = weft_graph_add_constant(graph, values, NULL, WEFT_ORIGIN, &in[0]);
+  weft_tensor_free(values);
+  TRY(status);
+  in[1] = inputs[0];
+  weft_graph_free(freed);
+  freed = NULL;
+  TRY(weft_graph_add(graph, "Mul", in, 2, NULL, NULL, WEFT_ORIGIN, out_values, 1));
+  weft_graph_free(graph);
+  return NULL;
+}
+static void test_what_bodies_are_given(void) {
+  static const float numbers[3] = {2, 3, 4};
+  Model m = model();
+  weft_graph* again;
+  weft_schema* schema;
+  weft_attrs* defaults;
+  weft_tensor* values = floats(numbers, 3);
+  int64_t y, x;
+  CHECK(weft_attrs_new(&defaults));
+  CHECK(weft_attrs_set_tensor(defaults, "table", values));
+  CHECK(weft_schema_new("com.acme.Table", 1, NULL, &schema));
+  CHECK(weft_schema_add_input(schema, "x", "f32", WEFT_FORM_ONE, NULL));
+  CHECK(weft_schema_add_output(schema, "y", "f32", WEFT_FORM_ONE, NULL));
+  CHECK(weft_schema_add_attribute(schema, "table", "tensor", 0, defaults, NULL));
+  CHECK(weft_op_add(schema, 0, table, NULL, NULL));
+  weft_schema_free(schema);
+  weft_attrs_free(defaults);
+  weft_tensor_free(values);
+  CHECK(weft_graph_add(m.graph, "com.acme.Table", &m.x, 1, NULL, NULL, NULL, &y, 1));
+  expect(&m, m.x, y, 2, -6, 12, __LINE__);
+  end(&m);
+  /* The last handle of a graph that nothing else holds. */
+  CHECK(weft_graph_new(0, &again));
+  CHECK(weft_graph_add_input(again, "x", WEFT_F32, "3", NULL, &x));
+  freed = again;
+  CHECK(weft_graph_add(again, "com.acme.Table", &x, 1, NULL, NULL, NULL, &y, 1));
+  EXPECT(freed == NULL && y != 0);
+}
+
 /* What a body gives may change after the node was added: the shape of y, twice that of x, and the type of a condition. */
 static int changed;
 static weft_status* twofold(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
@@ -629,6 +681,7 @@ int main(void) {
   test_graphs_around();
   test_sessions_in_bodies();
   test_changing_bodies();
+  test_what_bodies_are_given();
   test_recursion();
   test_threads();
   EXPECT(calls.drops == 0 && weft_live_objects() == 0);
