@@ -144,7 +144,11 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
 Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
   WEFT_CHECK(weft::complete_attrs(op.full_name(), op.attrs(), attrs));
   for (const AttrDef& def : op.attrs()) {
-    if (const AttrValue* value = attrs->find(def.name)) attrs->set(def.name, op.held(*value));
+    const AttrValue* value = attrs->find(def.name);
+    if (value == nullptr) continue;
+    // The library's own operators say it themselves; functions of programs are given what their languages have for it.
+    if (op.is_added()) WEFT_CHECK(check_use(def, *value));
+    attrs->set(def.name, op.held(*value));
   }
   return {};
 }

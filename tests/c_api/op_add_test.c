@@ -1,6 +1,7 @@
 /* Operators of a program's own: schemas, bodies, gradients, files, host functions inside, what is wrong with them, and
  * threads. */
 #define _POSIX_C_SOURCE 200809L
+#include <math.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -274,7 +275,7 @@ static void test_wrong_nodes(void) {
 }
 
 /* Each does one thing wrong. */
-enum { NOTHING, FOREIGN, FAILING, OTHER_TYPE, ADDS_INPUT, ADDS_VARIABLE, WRONG_INSIDE, OUTSIDE };
+enum { NOTHING, FOREIGN, FAILING, OTHER_TYPE, ADDS_INPUT, ADDS_VARIABLE, WRONG_INSIDE, OUTSIDE, RIGHT };
 static const char mine = 0; /* its address is the tag */
 static int what;
 static weft_graph* outside;
@@ -316,7 +317,7 @@ static void refuse(const Model* m, int kind, int32_t code, const char* part) {
 }
 static void test_wrong_bodies(void) {
   Model m = model();
-  Calls thrown = {0};
+  static Calls thrown; /* of other tests too */
   weft_status* status;
   int64_t y;
   outside = m.graph;
@@ -335,6 +336,70 @@ static void test_wrong_bodies(void) {
   EXPECT(strcmp(weft_status_op(status), "com.acme.Wrong") == 0 && weft_status_payload(status, &mine) == &thrown);
   FAILS(status, WEFT_ABORTED, "its body cannot be built: not today");
   EXPECT(thrown.drops == 1 && weft_graph_node_count(m.graph) == 1);
+  end(&m);
+}
+
+/* Integers that stand for something, and defaults that JSON has no number for. */
+static void test_uses(void) {
+  static const double rates[2] = {0.5, -HUGE_VAL};
+  Model m = model();
+  weft_schema* schema;
+  weft_attrs *defaults, *attrs;
+  weft_bytes* json;
+  int64_t y;
+  CHECK(weft_attrs_new(&defaults));
+  CHECK(weft_attrs_set_float(defaults, "limit", HUGE_VAL));
+  CHECK(weft_attrs_set_floats(defaults, "rates", rates, 2));
+  CHECK(weft_schema_new("com.acme.Uses", 1, NULL, &schema));
+  CHECK(weft_schema_add_input(schema, "x", "f32", WEFT_FORM_ONE, NULL));
+  CHECK(weft_schema_add_output(schema, "y", "f32", WEFT_FORM_ONE, NULL));
+  CHECK(weft_schema_add_attribute(schema, "d", "dtype", 0, NULL, NULL));
+  CHECK(weft_schema_add_attribute(schema, "b", "bool", 0, NULL, NULL));
+  CHECK(weft_schema_add_attribute(schema, "limit", "float", 0, defaults, NULL));
+  CHECK(weft_schema_add_attribute(schema, "rates", "floats", 0, defaults, NULL));
+  CHECK(weft_op_add(schema, 0, wrong, NULL, NULL));
+  what = RIGHT;
+  CHECK(weft_attrs_new(&attrs));
+  CHECK(weft_attrs_set_int(attrs, "d", 99));
+  FAILS(weft_graph_add(m.graph, "com.acme.Uses", &m.x, 1, attrs, NULL, NULL, &y, 1), WEFT_INVALID_ARGUMENT,
+        "'d' is 99, which is the number of no dtype");
+  CHECK(weft_attrs_set_int(attrs, "d", WEFT_I64));
+  CHECK(weft_attrs_set_int(attrs, "b", 5));
+  FAILS(weft_graph_add(m.graph, "com.acme.Uses", &m.x, 1, attrs, NULL, NULL, &y, 1), WEFT_INVALID_ARGUMENT,
+        "'b' is 5 but must be 0 or 1");
+  CHECK(weft_attrs_set_int(attrs, "b", 1));
+  CHECK(weft_graph_add(m.graph, "com.acme.Uses", &m.x, 1, attrs, NULL, NULL, &y, 1));
+  CHECK(weft_op_inspect("com.acme.Uses", &json));
+  EXPECT(strstr(weft_bytes_data(json), "\"default\": \"inf\"") != NULL);
+  EXPECT(strstr(weft_bytes_data(json), "\"default\": [0.5, \"-inf\"]") != NULL);
+  weft_bytes_free(json);
+  weft_schema_free(schema);
+  weft_attrs_free(attrs);
+  weft_attrs_free(defaults);
+  end(&m);
+}
+
+/* Loop first tries what its body is like with sharper types: what a function of the program throws there comes out. */
+static void test_errors_in_copies(void) {
+  Model m = model();
+  weft_graph* body;
+  weft_attrs* attrs;
+  int64_t in[3], out[2], y;
+  CHECK(weft_graph_new_sub(m.graph, &body));
+  CHECK(weft_graph_add_input(body, "i", WEFT_I64, "", NULL, &in[0]));
+  CHECK(weft_graph_add_input(body, "go", WEFT_BOOL, "", NULL, &out[0]));
+  CHECK(weft_graph_add_input(body, "carried", WEFT_F32, NULL, NULL, &in[2]));
+  what = RIGHT;
+  CHECK(weft_graph_add(body, "com.acme.Wrong", &in[2], 1, NULL, "inner", NULL, &out[1], 1));
+  CHECK(weft_graph_set_outputs(body, out, 2));
+  CHECK(weft_attrs_new(&attrs));
+  CHECK(weft_attrs_set_graph(attrs, "body", body));
+  in[0] = in[1] = 0;
+  in[2] = m.x;
+  what = FAILING;
+  FAILS(weft_graph_add(m.graph, "Loop", in, 3, attrs, NULL, NULL, &y, 1), WEFT_ABORTED, "not today");
+  weft_attrs_free(attrs);
+  weft_graph_free(body);
   end(&m);
 }
 
@@ -678,6 +743,8 @@ int main(void) {
   test_schemas();
   test_wrong_nodes();
   test_wrong_bodies();
+  test_uses();
+  test_errors_in_copies();
   test_graphs_around();
   test_sessions_in_bodies();
   test_changing_bodies();
