@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"maps"
+	"math"
 	"runtime/cgo"
 	"slices"
 	"strings"
@@ -97,6 +98,9 @@ func (op Operator) schema() (*C.weft_schema, error) {
 	if version == 0 {
 		version = 1
 	}
+	if version != int(int32(version)) {
+		return nil, newError(InvalidArgument, "the version is %d but must be 1 to %d", version, math.MaxInt32)
+	}
 	var schema *C.weft_schema
 	if err := check(C.wg_schema_new(name, C.int32_t(version), doc, &schema)); err != nil {
 		return nil, err
@@ -174,6 +178,16 @@ func (a Attribute) addTo(schema *C.weft_schema) error {
 	defer freeString(name)
 	defer freeString(kind)
 	defer freeString(doc)
+	if defaults != nil { // a nil slice and DType(0) are left out, as in Attrs: then there is no default
+		var value *C.weft_tensor
+		if err := check(C.wg_attrs_get(defaults, name, &value)); err != nil {
+			return err
+		}
+		if value == nil {
+			defaults = nil
+		}
+		C.wg_tensor_free(value)
+	}
 	return check(C.wg_schema_add_attribute(schema, name, kind, C.int32_t(number(a.Required)), defaults, doc))
 }
 
