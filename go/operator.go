@@ -14,6 +14,7 @@ import (
 	"runtime/cgo"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -191,12 +192,38 @@ func (a Attribute) addTo(schema *C.weft_schema) error {
 	return check(C.wg_schema_add_attribute(schema, name, kind, C.int32_t(number(a.Required)), defaults, doc))
 }
 
+// innermost has, by thread, the graph of the body that is being built on it; of bodies in one another the inner one's.
+var innermost sync.Map // of uintptr to *Graph
+
+// failBody makes an error that of the body which the thread is in, if there is one: what the body wanted may have no other
+// way to say it.
+func failBody(thread uintptr, err error) {
+	body, ok := innermost.Load(thread)
+	if !ok {
+		return
+	}
+	g := body.(*Graph)
+	if b := g.level.builder; b.thread.Load() != thread && b.lock() == nil {
+		defer b.unlock()
+		g.failLocked(err)
+	}
+}
+
 //export weftGoBody
 func weftGoBody(user C.uintptr_t, graph *C.weft_graph, inputs *C.int64_t, inputCount C.int32_t, attrs *C.weft_attrs,
 	out *C.int64_t, outputCount C.int32_t) *C.weft_status {
 	added := cgo.Handle(user).Value().(*addedOperator)
 	g := newGraph(graph, &builder{}, 0)
 	defer g.Close()
+	thread := uintptr(C.wg_thread())
+	outer, nested := innermost.Swap(thread, g)
+	defer func() {
+		if nested {
+			innermost.Store(thread, outer)
+		} else {
+			innermost.Delete(thread)
+		}
+	}()
 	err := guarded(func() error {
 		return added.build(g, unsafe.Slice(inputs, int(inputCount)), attrs, unsafe.Slice(out, int(outputCount)))
 	})

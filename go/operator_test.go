@@ -193,10 +193,14 @@ func TestErrorsOfBodies(t *testing.T) {
 			// The graph is being built by this goroutine: it must not wait for itself.
 			return []weft.Value{x.Neg()}, x.Neg().Graph().Err()
 		},
+		"the graph is being built": func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+			x.Neg() // which nothing uses
+			return in, nil
+		},
 	} {
 		body = wrong
 		g := newGraph(t)
-		if said == "of another graph" || said == "in the graph that it is given" {
+		if said == "of another graph" || said == "in the graph that it is given" || said == "the graph is being built" {
 			g = outer
 		}
 		in := g.Input("in", weft.F32, 2, 3)
@@ -279,6 +283,36 @@ func TestDefaultsThatAreLeftOut(t *testing.T) {
 			return nil, fmt.Errorf("there are attributes: %v", attrs)
 		}
 		return in, nil
+	})
+	g := newGraph(t)
+	g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
+	if err := g.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Goroutines may build the graph of a body at once, as any other.
+func TestBodiesBuiltByGoroutines(t *testing.T) {
+	noLeaks(t)
+	name := addOperator(t, one("Together"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for range 50 {
+					if in[0].Neg().DType() != weft.F32 {
+						t.Error("a value was not built")
+					}
+				}
+			}()
+		}
+		y := in[0]
+		for range 50 {
+			y = y.Add(in[0])
+		}
+		group.Wait()
+		return []weft.Value{y}, nil
 	})
 	g := newGraph(t)
 	g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
