@@ -50,17 +50,6 @@ bool foldable(const Graph& graph, const Node& node) {
   return true;
 }
 
-// What a walk puts in a value's place may say more of its shape and nothing else: whoever runs the program has memory for
-// what the graph says. A program's function that builds bodies may give now this, now that.
-Status check_kept(const ValueType& was, const ValueType& is) {
-  if (was.kind != Kind::kTensor) return {};
-  const bool same_shape = !was.has_rank || !is.has_rank || may_equal(was.dims, is.dims);
-  if (is.kind == was.kind && is.dtype == was.dtype && same_shape) return {};
-  return invalid("it is ", is.text(), " now but was ", was.text(),
-                 " when it was added; the body of an operator must give the same for the same types, shapes and "
-                 "attributes");
-}
-
 class Walk {
  public:
   Walk(const Program& program, const KernelRegistry& kernels, const RewriteOptions& options, bool* changed)
@@ -86,7 +75,7 @@ class Walk {
     for (ValueId id : program_.outputs) {
       out_.outputs.push_back(map_[id].id());
       const Node& node = from_.producer(id);
-      WEFT_CHECK(check_kept(from_.type(id), out_.graph->type(out_.outputs.back()))
+      WEFT_CHECK(check_kept_type(from_.type(id), out_.graph->type(out_.outputs.back()))
                      .at(node.name, node.op->full_name(), node.origin));
     }
     out_.graph->spare_names(nullptr);
@@ -189,7 +178,7 @@ class Walk {
                expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
       for (int i = 0; i < node.output_count; ++i) {
         // Here an error names the node that it is of; what goes out is looked at in any case.
-        if (node.op->is_added()) WEFT_CHECK(check_kept(from_.type(node.output(i)), outputs[i].type()));
+        if (node.op->is_added()) WEFT_CHECK(check_kept_type(from_.type(node.output(i)), outputs[i].type()));
         map_[node.output(i)] = outputs[i];
       }
       return {};
@@ -317,6 +306,9 @@ class Walk {
     }
     WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), std::move(attrs), std::move(options)));
     const Node& made = out_.graph->node(id);
+    for (int i = 0; i < node.output_count && node.op->is_added(); ++i) {
+      WEFT_CHECK(check_kept_type(from_.type(node.output(i)), out_.graph->type(made.output(i))));
+    }
     if (shareable) seen_.emplace(hash, id);
     if (options_.fold_constants && foldable(*out_.graph, made)) {
       if (auto values = evaluate_node(*out_.graph, made, cpu_kernels())) {
