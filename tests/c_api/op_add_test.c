@@ -379,6 +379,41 @@ static void test_uses(void) {
   end(&m);
 }
 
+/* A body that was good when its node was added and is wrong later. */
+static void refuse_later(weft_status* status, int32_t code) {
+  EXPECT(status != NULL && strstr(weft_status_text(status), "com.acme.Wrong") != NULL);
+  FAILS(status, code, "");
+}
+static void test_later_errors(void) {
+  static const float numbers[2] = {1, 2};
+  static const int kinds[3] = {FAILING, OTHER_TYPE, NOTHING};
+  static const int32_t codes[3] = {WEFT_ABORTED, WEFT_INVALID_ARGUMENT, WEFT_INVALID_ARGUMENT};
+  char path[] = "/tmp/weft_later_XXXXXX";
+  Model m = model();
+  weft_tensor *in = floats(numbers, 2), *out;
+  weft_prepared* prepared;
+  weft_graph* loaded;
+  int64_t y, dx;
+  int i;
+  close(mkstemp(path));
+  what = RIGHT;
+  CHECK(weft_graph_add(m.graph, "com.acme.Wrong", &m.x, 1, NULL, "later", NULL, &y, 1));
+  CHECK(weft_graph_save(m.graph, &y, 1, NULL, path, NULL));
+  for (i = 0; i < 3; ++i) {
+    what = kinds[i];
+    refuse_later(weft_session_run(m.session, &m.x, (const weft_tensor* const*)&in, 1, &y, 1, NULL, 0, NULL, &out),
+                 codes[i]);
+    refuse_later(weft_session_prepare(m.session, &m.x, 1, &y, 1, NULL, 0, &prepared), codes[i]);
+    refuse_later(weft_graph_differentiate(m.graph, &y, 1, &m.x, 1, NULL, NULL, &dx), codes[i]);
+    refuse_later(weft_graph_load(path, NULL, &loaded), codes[i]);
+  }
+  what = RIGHT;
+  expect(&m, m.x, y, 1, -2, 3, __LINE__);
+  weft_tensor_free(in);
+  remove(path);
+  end(&m);
+}
+
 /* Loop first tries what its body is like with sharper types: what a function of the program throws there comes out. */
 static void test_errors_in_copies(void) {
   Model m = model();
@@ -744,6 +779,7 @@ int main(void) {
   test_wrong_nodes();
   test_wrong_bodies();
   test_uses();
+  test_later_errors();
   test_errors_in_copies();
   test_graphs_around();
   test_sessions_in_bodies();
