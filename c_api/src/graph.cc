@@ -397,8 +397,7 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
       }
       weight_ids.push_back(id);
     }
-    WEFT_TRY(std::vector<ValueId> gradients,
-             differentiate(g, y_ids, x_ids, weight_ids, text_or_empty(origin)));
+    WEFT_TRY(std::vector<ValueId> gradients, differentiate(g, y_ids, x_ids, weight_ids, text_or_empty(origin)));
     for (int32_t i = 0; i < x_count; ++i) out_values[i] = to_value(g, gradients[static_cast<size_t>(i)]);
     return {};
   });
