@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -40,22 +41,34 @@ type level struct {
 
 // builder is what a graph and the branches inside it have in common.
 type builder struct {
-	mutex sync.Mutex
-	err   error
+	mutex  sync.Mutex
+	thread atomic.Uintptr // of the goroutine that has the mutex, which stays on it; 0 if nobody has
+	err    error
 }
 
-// lock waits for whoever is building. Inside the body of an operator that may be the goroutine itself, which adds the node
-// that the body is for: then it is an error to wait.
+// lock waits for whoever is building, until unlock. Inside the body of an operator that may be the goroutine itself, which
+// adds the node that the body is for: a body is called on the thread that needs it. Then it is an error, of that body too.
 func (b *builder) lock() error {
-	if b.mutex.TryLock() {
-		return nil
+	runtime.LockOSThread()
+	thread := uintptr(C.wg_thread())
+	if !b.mutex.TryLock() {
+		if b.thread.Load() == thread {
+			defer runtime.UnlockOSThread()
+			err := newError(FailedPrecondition,
+				"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
+			failBody(thread, err)
+			return err
+		}
+		b.mutex.Lock()
 	}
-	if C.wg_in_body() != 0 {
-		return newError(FailedPrecondition,
-			"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
-	}
-	b.mutex.Lock()
+	b.thread.Store(thread)
 	return nil
+}
+
+func (b *builder) unlock() {
+	b.thread.Store(0)
+	b.mutex.Unlock()
+	runtime.UnlockOSThread()
 }
 
 func freeGraph(pointer unsafe.Pointer) { C.wg_graph_free((*C.weft_graph)(pointer)) }
@@ -94,7 +107,7 @@ func (g *Graph) Close() error {
 	}
 	layers := g.level.layers
 	g.level.layers = nil
-	g.level.builder.mutex.Unlock()
+	g.level.builder.unlock()
 	for _, layer := range layers {
 		layer.close()
 	}
@@ -137,7 +150,7 @@ func (g *Graph) Err() error {
 	if err := g.level.builder.lock(); err != nil {
 		return err
 	}
-	defer g.level.builder.mutex.Unlock()
+	defer g.level.builder.unlock()
 	return g.level.builder.err
 }
 
@@ -146,7 +159,7 @@ func (g *Graph) fail(err error) {
 	if g.level.builder.lock() != nil {
 		return
 	}
-	defer g.level.builder.mutex.Unlock()
+	defer g.level.builder.unlock()
 	g.failLocked(err)
 }
 
@@ -186,7 +199,7 @@ func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) bool {
 	if b.lock() != nil {
 		return false
 	}
-	defer b.mutex.Unlock()
+	defer b.unlock()
 	if b.err != nil {
 		return false
 	}

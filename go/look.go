@@ -18,7 +18,7 @@ func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
 	if err := g.level.builder.lock(); err != nil {
 		return err
 	}
-	defer g.level.builder.mutex.Unlock()
+	defer g.level.builder.unlock()
 	if g.level.builder.err != nil {
 		return g.level.builder.err
 	}

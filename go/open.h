@@ -16,8 +16,8 @@ extern const weft_pass_fn wg_pass;
 extern const weft_batch_fn wg_batch;
 extern const weft_drop wg_drop_batch;
 extern const weft_log_fn wg_log;
-// Whether the thread is in the body of an operator.
-int32_t wg_in_body(void);
+// A number that no other thread has meanwhile; not 0.
+uintptr_t wg_thread(void);
 // Identifies the errors of Go functions in a status.
 extern const void* const wg_tag;
 

@@ -10,9 +10,11 @@ import "C"
 
 import (
 	"maps"
+	"math"
 	"runtime/cgo"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -97,6 +99,9 @@ func (op Operator) schema() (*C.weft_schema, error) {
 	if version == 0 {
 		version = 1
 	}
+	if version != int(int32(version)) {
+		return nil, newError(InvalidArgument, "the version is %d but must be 1 to %d", version, math.MaxInt32)
+	}
 	var schema *C.weft_schema
 	if err := check(C.wg_schema_new(name, C.int32_t(version), doc, &schema)); err != nil {
 		return nil, err
@@ -174,7 +179,34 @@ func (a Attribute) addTo(schema *C.weft_schema) error {
 	defer freeString(name)
 	defer freeString(kind)
 	defer freeString(doc)
+	if defaults != nil { // a nil slice and DType(0) are left out, as in Attrs: then there is no default
+		var value *C.weft_tensor
+		if err := check(C.wg_attrs_get(defaults, name, &value)); err != nil {
+			return err
+		}
+		if value == nil {
+			defaults = nil
+		}
+		C.wg_tensor_free(value)
+	}
 	return check(C.wg_schema_add_attribute(schema, name, kind, C.int32_t(number(a.Required)), defaults, doc))
+}
+
+// innermost has, by thread, the graph of the body that is being built on it; of bodies in one another the inner one's.
+var innermost sync.Map // of uintptr to *Graph
+
+// failBody makes an error that of the body which the thread is in, if there is one: what the body wanted may have no other
+// way to say it.
+func failBody(thread uintptr, err error) {
+	body, ok := innermost.Load(thread)
+	if !ok {
+		return
+	}
+	g := body.(*Graph)
+	if b := g.level.builder; b.thread.Load() != thread && b.lock() == nil {
+		defer b.unlock()
+		g.failLocked(err)
+	}
 }
 
 //export weftGoBody
@@ -183,6 +215,15 @@ func weftGoBody(user C.uintptr_t, graph *C.weft_graph, inputs *C.int64_t, inputC
 	added := cgo.Handle(user).Value().(*addedOperator)
 	g := newGraph(graph, &builder{}, 0)
 	defer g.Close()
+	thread := uintptr(C.wg_thread())
+	outer, nested := innermost.Swap(thread, g)
+	defer func() {
+		if nested {
+			innermost.Store(thread, outer)
+		} else {
+			innermost.Delete(thread)
+		}
+	}()
 	err := guarded(func() error {
 		return added.build(g, unsafe.Slice(inputs, int(inputCount)), attrs, unsafe.Slice(out, int(outputCount)))
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -192,10 +193,14 @@ func TestErrorsOfBodies(t *testing.T) {
 			// The graph is being built by this goroutine: it must not wait for itself.
 			return []weft.Value{x.Neg()}, x.Neg().Graph().Err()
 		},
+		"the graph is being built": func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+			x.Neg() // which nothing uses
+			return in, nil
+		},
 	} {
 		body = wrong
 		g := newGraph(t)
-		if said == "of another graph" || said == "in the graph that it is given" {
+		if said == "of another graph" || said == "in the graph that it is given" || said == "the graph is being built" {
 			g = outer
 		}
 		in := g.Input("in", weft.F32, 2, 3)
@@ -237,6 +242,7 @@ func TestWhatCannotBeAdded(t *testing.T) {
 		{bad(func(op *weft.Operator) { op.Name = "com.acme\x00.Bad" }), weft.InvalidArgument, "NUL"},
 		{bad(func(op *weft.Operator) { op.Outputs = nil }), weft.InvalidArgument, "no output"},
 		{bad(func(op *weft.Operator) { op.Version = -1 }), weft.InvalidArgument, "version"},
+		{bad(func(op *weft.Operator) { op.Version = math.MaxInt }), weft.InvalidArgument, "must be 1 to 2147483647"},
 		{bad(func(op *weft.Operator) { op.Inputs[0].Type = "U" }), weft.InvalidArgument, "'U'"},
 		{bad(func(op *weft.Operator) { op.Inputs[0].Optional, op.Inputs[0].Variadic = true, true }),
 			weft.InvalidArgument, "both optional and variadic"},
@@ -262,6 +268,56 @@ func TestWhatCannotBeAdded(t *testing.T) {
 	g.Add(self, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
 	if err := g.Err(); err == nil || !strings.Contains(err.Error(), self+" is made of "+self) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestDefaultsThatAreLeftOut(t *testing.T) {
+	noLeaks(t)
+	op := one("LeftOut")
+	op.Attributes = []weft.Attribute{
+		{Name: "sizes", Kind: "ints", DefaultValue: []int64(nil)},
+		{Name: "type", Kind: "dtype", DefaultValue: weft.DType(0)},
+	}
+	name := addOperator(t, op, func(_ *weft.Graph, in []weft.Value, attrs weft.Attrs) ([]weft.Value, error) {
+		if len(attrs) != 0 {
+			return nil, fmt.Errorf("there are attributes: %v", attrs)
+		}
+		return in, nil
+	})
+	g := newGraph(t)
+	g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
+	if err := g.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Goroutines may build the graph of a body at once, as any other.
+func TestBodiesBuiltByGoroutines(t *testing.T) {
+	noLeaks(t)
+	name := addOperator(t, one("Together"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for range 50 {
+					if in[0].Neg().DType() != weft.F32 {
+						t.Error("a value was not built")
+					}
+				}
+			}()
+		}
+		y := in[0]
+		for range 50 {
+			y = y.Add(in[0])
+		}
+		group.Wait()
+		return []weft.Value{y}, nil
+	})
+	g := newGraph(t)
+	g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
+	if err := g.Err(); err != nil {
+		t.Error(err)
 	}
 }
 

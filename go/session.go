@@ -150,8 +150,10 @@ func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 // namesOf are the names of values of the session's graph, closed or not, during a call of the session.
 func (s *Session) namesOf(values []Value) []string {
 	l, names := s.graph.level, make([]string, len(values))
-	l.builder.mutex.Lock()
-	defer l.builder.mutex.Unlock()
+	if l.builder.lock() != nil {
+		return names // of a body that uses a session of the graph around, which the library refuses
+	}
+	defer l.builder.unlock()
 	for i, v := range values {
 		var name *C.char
 		status := C.wg_graph_value((*C.weft_graph)(l.handle.pointer), C.int64_t(v.id), &name, nil, nil, nil)

@@ -60,7 +60,7 @@ func (v Value) read(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) er
 	if err := v.home.builder.lock(); err != nil {
 		return err
 	}
-	defer v.home.builder.mutex.Unlock()
+	defer v.home.builder.unlock()
 	if !v.home.handle.acquire() {
 		return closedError("the graph")
 	}

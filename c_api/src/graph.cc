@@ -240,7 +240,7 @@ Result<Tensor> as_tensor(const AttrValue& value) {
     case AttrKind::kFloat: return Tensor::scalar<double>(value.f());
     case AttrKind::kInt: return Tensor::scalar<int64_t>(value.i());
     case AttrKind::kString: return Tensor::from_strings({}, {value.s()});
-    case AttrKind::kTensor: return value.tensor();
+    case AttrKind::kTensor: return value.tensor().read_only();  // nodes and defaults share its elements
     case AttrKind::kGraph: return invalid("it is a graph, which no tensor can be");
     case AttrKind::kFloats: return Tensor::vector<double>(value.floats());
     case AttrKind::kInts: return Tensor::vector<int64_t>(value.ints());
@@ -336,7 +336,8 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(op);
     if (input_count > 0) WEFT_NOT_NULL(inputs);
-    Graph& g = *graph->graph;
+    const std::shared_ptr<Graph> kept = graph->graph;  // a body that this calls may free the handle
+    Graph& g = *kept;
     GraphWriting writing(g);
     if (Status status = writing.alone(); !status.ok()) return failed(g, status, name, op, origin);
     auto [domain, op_name] = split_op_name(op);
@@ -382,8 +383,9 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
     const auto given_ys = copied(ys, y_count), given_xs = copied(xs, x_count), given_weights = copied(weights, y_count);
     for (int32_t i = 0; i < x_count; ++i) out_values[i] = 0;
     WEFT_NOT_NULL(graph);
-    const Graph& g = *graph->graph;
-    GraphWriting writing(*graph->graph);
+    const std::shared_ptr<Graph> kept = graph->graph;  // a body that this calls may free the handle
+    Graph& g = *kept;
+    GraphWriting writing(g);
     WEFT_CHECK(writing.alone());
     WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys == nullptr ? nullptr : given_ys.data(), y_count, "y"));
     WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs == nullptr ? nullptr : given_xs.data(), x_count, "x"));
@@ -395,8 +397,7 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
       }
       weight_ids.push_back(id);
     }
-    WEFT_TRY(std::vector<ValueId> gradients,
-             differentiate(*graph->graph, y_ids, x_ids, weight_ids, text_or_empty(origin)));
+    WEFT_TRY(std::vector<ValueId> gradients, differentiate(g, y_ids, x_ids, weight_ids, text_or_empty(origin)));
     for (int32_t i = 0; i < x_count; ++i) out_values[i] = to_value(g, gradients[static_cast<size_t>(i)]);
     return {};
   });

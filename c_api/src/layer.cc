@@ -50,10 +50,11 @@ weft_status* weft_layer_new(weft_graph* graph, const char* type, const weft_attr
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(type);
     WEFT_NOT_NULL(name);
-    GraphWriting writing(*graph->graph);
+    const std::shared_ptr<Graph> kept = graph->graph;  // a body that this calls may free the handle
+    GraphWriting writing(*kept);
     WEFT_CHECK(writing.alone());
     WEFT_TRY(std::shared_ptr<Layer> layer,
-             Layer::make(graph->graph, builtin_layers(), type, attrs != nullptr ? attrs->attrs : Attrs(), name,
+             Layer::make(kept, builtin_layers(), type, attrs != nullptr ? attrs->attrs : Attrs(), name,
                          origin != nullptr ? origin : ""));
     *out_layer = new weft_layer{std::move(layer), {}};
     return {};

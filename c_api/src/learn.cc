@@ -37,7 +37,8 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
     WEFT_NOT_NULL(kind);
     WEFT_CHECK(check_options(options, "optimizer"));
     std::string where = origin != nullptr ? origin : "";
-    const Graph& g = *graph->graph;
+    const std::shared_ptr<Graph> kept = graph->graph;  // a body that this calls may free the handle
+    Graph& g = *kept;
     OptimizerOptions wanted;
     wanted.kind = kind;
     if (options != nullptr) {
@@ -52,7 +53,7 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
       for (const auto& [key, value] : options->ints) wanted.attrs.set(key, value);
       wanted.name = options->string_or("name", wanted.name.c_str());
     }
-    GraphWriting writing(*graph->graph);
+    GraphWriting writing(g);
     WEFT_CHECK(writing.alone());
     auto add = [&]() -> Result<ValueId> {
       WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
@@ -61,7 +62,7 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
       if (learning_rate != 0) {
         WEFT_TRY(rate, from_value(g, learning_rate, "the learning rate"));
       }
-      return add_train_step(*graph->graph, wanted, loss_id, chosen, rate, where, differentiate);
+      return add_train_step(g, wanted, loss_id, chosen, rate, where, differentiate);
     };
     Result<ValueId> target = add();
     if (!target.ok()) return target.status().at("", kind, where);

@@ -50,19 +50,20 @@ weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, in
       save.opset = options->int_or("opset", 0);
       save.weights = options->string_or("weights", "");
     }
-    if (session != nullptr && session->session->graph() != graph->graph) {
+    const std::shared_ptr<Graph> kept = graph->graph;  // a body that this calls may free the handle
+    if (session != nullptr && session->session->graph() != kept) {
       return invalid("the session runs another graph than the one to be saved");
     }
-    WEFT_TRY(std::vector<ValueId> values, from_values(*graph->graph, outputs, output_count, "output"));
-    if (values.empty()) values = graph->graph->outputs();
+    WEFT_TRY(std::vector<ValueId> values, from_values(*kept, outputs, output_count, "output"));
+    if (values.empty()) values = kept->outputs();
     VariableValues variables;
     // To go on training without a session, the graph of the initial values says more than they do.
     if (session != nullptr || !save.training) {
       std::shared_ptr<Session> of = session != nullptr ? session->session : nullptr;  // may be freed meanwhile
-      WEFT_TRY(std::vector<std::string> names, saved_variables(*graph->graph, values, save.training));
-      WEFT_TRY(variables, values_of(graph->graph, of.get(), names));
+      WEFT_TRY(std::vector<std::string> names, saved_variables(*kept, values, save.training));
+      WEFT_TRY(variables, values_of(kept, of.get(), names));
     }
-    return save_onnx(*graph->graph, values, variables, path, save);
+    return save_onnx(*kept, values, variables, path, save);
   });
 }
 weft_status* weft_graph_load(const char* path, const weft_options* options, weft_graph** out_graph) {

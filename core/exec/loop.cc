@@ -279,7 +279,8 @@ Result<bool> LoopRun::run_flat() {
   const Plan& plan = *entry->plan;
   if (!plan.simple()) return false;
   if (loop_) {
-    // No condition, if it has not one element: `iterate` says so.
+    // No condition, if it is not one bool: the general way says so.
+    if (plan.outputs[0].dtype != DType::kBool) return false;
     const auto& shape = plan.outputs[0].shape;
     if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size != 1; })) return false;
   }

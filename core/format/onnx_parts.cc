@@ -2,26 +2,18 @@
 #include "core/format/onnx_parts.h"
 
 #include "core/graph/downgrade.h"
+#include "core/graph/subgraph.h"
 
 namespace weft::onnx {
 
 namespace {
 
-// A graph with what stands for the first `count` inputs of a node: constants where they are, so that rules know them.
+// A graph with what stands for the first `count` inputs of a node.
 Result<Parts> stand_ins(const Graph& graph, const Node& node, size_t count) {
   Parts parts;
   WEFT_TRY(parts.graph, Graph::make(graph.ops()));
-  for (size_t i = 0; i < count; ++i) {
-    const ValueId id = node.inputs[i];
-    parts.given.push_back(kNoValue);
-    if (id == kNoValue) continue;
-    const std::shared_ptr<const Tensor>& constant = graph.value(id).constant;
-    if (constant != nullptr) {
-      WEFT_TRY(parts.given.back(), parts.graph->add_constant(*constant));
-    } else {
-      WEFT_TRY(parts.given.back(), parts.graph->add_input("", graph.type(id)));
-    }
-  }
+  const auto first = node.inputs.begin();
+  WEFT_TRY(parts.given, add_stand_ins(graph, {first, first + static_cast<std::ptrdiff_t>(count)}, *parts.graph));
   parts.first = parts.graph->node_count();
   return parts;
 }

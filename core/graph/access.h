@@ -31,6 +31,12 @@ class GraphAccess {
     if (waiting_ > 0) free_.notify_one();
   }
 
+  // Whether this thread has entered and not left.
+  bool here() {
+    std::lock_guard lock(mutex_);
+    return mine();
+  }
+
  private:
   bool mine() const { return depth_ > 0 && owner_ == std::this_thread::get_id(); }
   void again() { ++depth_; }

@@ -3,6 +3,7 @@
 
 #include "core/graph/expr.h"
 #include "core/graph/graph.h"
+#include "core/graph/subgraph.h"
 
 namespace weft {
 
@@ -144,7 +145,11 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
 Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
   WEFT_CHECK(weft::complete_attrs(op.full_name(), op.attrs(), attrs));
   for (const AttrDef& def : op.attrs()) {
-    if (const AttrValue* value = attrs->find(def.name)) attrs->set(def.name, op.held(*value));
+    const AttrValue* value = attrs->find(def.name);
+    if (value == nullptr) continue;
+    // The library's own operators say it themselves; functions of programs are given what their languages have for it.
+    if (op.is_added()) WEFT_CHECK(check_use(def, *value));
+    attrs->set(def.name, op.held(*value));
   }
   return {};
 }
@@ -248,22 +253,9 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
   // Sizes that only a run will tell are called after nodes, of which every body has some of the same name.
   if (!prefix.empty()) WEFT_CHECK(scratch->push_scope(prefix));
   ExprScope scope(*scratch);
+  WEFT_TRY(const std::vector<ValueId> given, add_stand_ins(*this, inputs, *scratch));
   std::vector<Expr> arguments;
-  for (ValueId input : inputs) {
-    if (input == kNoValue) {
-      arguments.emplace_back();
-      continue;
-    }
-    const Value& value = values_[input];
-    ValueId id;
-    if (value.constant != nullptr) {
-      WEFT_TRY(id, scratch->add_constant(*value.constant));
-    } else {
-      WEFT_TRY(id, scratch->add_input({}, value.type));
-    }
-    arguments.emplace_back(scope, id);
-  }
-  const GraphPause pause(*this);
+  for (ValueId id : given) arguments.push_back(id == kNoValue ? Expr() : Expr(scope, id));
   Result<std::vector<Expr>> results =
       expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()), "");
   // The error is this operator's, at the line that adds it, whatever it is made of.

@@ -129,6 +129,8 @@ Status Graph::fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied,
       }
       if (!sharp) {
         Result<std::shared_ptr<Graph>> sharper = remake(coming.repeated.inputs);
+        // An exception of the program, from the body of an operator in there, is no sign that the types do not suit.
+        if (!sharper.ok() && sharper.status().payload() != nullptr) return sharper.status();
         if (sharper.ok() && comparable(**sharper, coming.repeated)) body = *sharper;
       }
     }

@@ -1,48 +1,13 @@
 // Bodies that functions of programs build.
 #include "core/graph/function_body.h"
 
-#include <optional>
-
+#include "core/graph/building.h"
+#include "core/graph/subgraph.h"
 #include "core/graph/walk.h"
 
 namespace weft {
 
 namespace {
-
-// How many bodies are being built on this thread, one in the other. A graph knows what it is the body of, but a function
-// may add its own operator to any graph.
-class Building {
- public:
-  Building() { ++depth_; }
-  Building(const Building&) = delete;
-  ~Building() { --depth_; }
-
-  static Status check() {
-    if (depth_ < kMostNesting) return {};
-    return unimplemented("bodies of operators are being built ", kMostNesting,
-                         " deep, one in the other; is one of them made of itself?");
-  }
-
- private:
-  static thread_local int depth_;
-};
-thread_local int Building::depth_ = 0;
-
-// The inputs of the node in the graph of its body.
-Status add_body_inputs(BodyContext& c, Graph& graph, std::vector<ValueId>* inputs) {
-  const Graph& around = c.scope().graph();
-  for (int i = 0; i < c.input_count(); ++i) {
-    inputs->push_back(kNoValue);
-    if (!c.has_input(i)) continue;
-    const Value& value = around.value(c.input(i).id());
-    if (value.constant != nullptr) {
-      WEFT_TRY(inputs->back(), graph.add_constant(*value.constant));
-    } else {
-      WEFT_TRY(inputs->back(), graph.add_input({}, value.type));
-    }
-  }
-  return {};
-}
 
 // Whether a value of type `made` is what the schema wants of an output that is `declared` for these inputs.
 bool suits(const ValueType& made, const ValueType& declared, const TypeVar* variable) {
@@ -125,7 +90,9 @@ Status build_in_graph(BodyContext& c, const Opsets& opsets, const BuildBody& bui
   } else {
     WEFT_TRY(graph, around.body_graph(c.op()));
     WEFT_CHECK(graph->push_scope(c.node_name()));
-    WEFT_CHECK(add_body_inputs(c, *graph, &inputs));
+    std::vector<ValueId> given;
+    for (int i = 0; i < c.input_count(); ++i) given.push_back(c.has_input(i) ? c.input(i).id() : kNoValue);
+    WEFT_TRY(inputs, add_stand_ins(around, given, *graph));
   }
   const std::vector<Formal>& formals = c.op().inputs();
   const size_t single = formals.size() - (!formals.empty() && formals.back().variadic ? 1 : 0);
@@ -133,11 +100,9 @@ Status build_in_graph(BodyContext& c, const Opsets& opsets, const BuildBody& bui
   graph->speak_opsets(opsets);
   const size_t input_count = graph->inputs().size();
   std::vector<ValueId> made(static_cast<size_t>(c.output_count()), kNoValue);
-  WEFT_CHECK(Building::check());
+  WEFT_CHECK(Building::check_depth(kMostNesting));
   {
-    const Building building;
-    std::optional<GraphPause> pause;
-    if (!types_only) pause.emplace(around);
+    const Building building(graph->number());
     WEFT_CHECK(build(graph, inputs, c.attrs(), &made).inside("its body cannot be built: "));
   }
   GraphReading reading(*graph);  // whoever built it may have kept it

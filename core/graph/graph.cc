@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/graph/building.h"
 #include "core/graph/expr.h"
 #include "core/graph/print.h"
 #include "core/graph/walk.h"
@@ -50,9 +51,9 @@ Status GraphWriting::check() const {
   if (graph_.frozen_) {
     return failed_precondition("this graph is the attribute of a node already and can no longer change");
   }
-  if (graph_.pauses_ > 0) {
+  if (!Building::may_write(graph_.number_)) {
     return failed_precondition(
-        "the body of a node of this graph is being built; it adds to the graph that it is given");
+        "the body of an operator is being built; it adds to the graph that it is given, or to ones that it makes");
   }
   return {};
 }

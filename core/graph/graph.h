@@ -165,6 +165,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::string fresh_prefix(std::string_view node) const {
     return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
   }
+  // Whether this thread is building or reading it now.
+  bool in_use_here() const { return access_.here(); }
   // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
   // still says of their outputs what the graph does. INTERNAL and the node where not; passes are tested with it.
   Status verify() const;
@@ -174,7 +176,6 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
   friend class GraphReading;
   friend class GraphWriting;
-  friend class GraphPause;
   friend struct GraphDamage;  // breaks graphs, for the test of `verify`
   Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   Status complete_attrs(const OpDef& op, Attrs* attrs) const;
@@ -218,7 +219,6 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::unordered_map<std::string, NodeId> node_names_;
   mutable std::unordered_map<std::string, int> name_counters_;
   const Graph* spared_ = nullptr;
-  mutable int pauses_ = 0;
   std::vector<const OpDef*> bodies_;  // programs' operators whose bodies it is a part of, one in the other
   std::string scope_;                 // with its slash at the end
   std::vector<size_t> scope_starts_;  // what it was cut to before each open scope
@@ -248,17 +248,6 @@ class GraphReading {
 
  private:
   GraphAccess& access_;
-};
-
-// While one lives, nothing can be added to the graph: the body of a node of it is being built, in a graph of its own.
-class GraphPause {
- public:
-  explicit GraphPause(const Graph& graph) : graph_(graph) { ++graph_.pauses_; }
-  GraphPause(const GraphPause&) = delete;
-  ~GraphPause() { --graph_.pauses_; }
-
- private:
-  const Graph& graph_;
 };
 
 // Dtypes of inputs bound to the schema's type variables, and of outputs read off them.

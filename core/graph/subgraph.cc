@@ -8,6 +8,21 @@
 
 namespace weft {
 
+Result<std::vector<ValueId>> add_stand_ins(const Graph& from, const std::vector<ValueId>& values, Graph& to) {
+  std::vector<ValueId> out;
+  for (ValueId id : values) {
+    out.push_back(kNoValue);
+    if (id == kNoValue) continue;
+    const Value& value = from.value(id);
+    if (value.constant != nullptr) {
+      WEFT_TRY(out.back(), to.add_constant(*value.constant));
+    } else {
+      WEFT_TRY(out.back(), to.add_input({}, value.type));
+    }
+  }
+  return out;
+}
+
 Status copy_nodes(const Graph& from, const std::vector<ValueId>& roots, Graph& to, std::vector<ValueId>* map) {
   std::vector<bool> there(from.value_count(), false);
   for (ValueId id = 0; id < from.value_count(); ++id) there[id] = (*map)[id] != kNoValue;

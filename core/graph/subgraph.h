@@ -8,6 +8,10 @@
 
 namespace weft {
 
+// What stands in `to` for values of another graph, kNoValue for kNoValue: constants where they are, so that rules know them,
+// and inputs of the same types.
+Result<std::vector<ValueId>> add_stand_ins(const Graph& from, const std::vector<ValueId>& values, Graph& to);
+
 // Copies the nodes that `roots` need into `to`. `map` has an entry for each value of `from`: where inputs went, and then
 // where all the others did. What has an entry is not copied.
 Status copy_nodes(const Graph& from, const std::vector<ValueId>& roots, Graph& to, std::vector<ValueId>* map);

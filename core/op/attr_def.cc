@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/tensor/dtype.h"
+
 namespace weft {
 
 namespace {
@@ -49,6 +51,16 @@ static Result<AttrValue> as_declared(const AttrDef& def, const AttrValue& given)
     return invalid("attribute '", def.name, "' is a null graph");
   }
   return value;
+}
+
+Status check_use(const AttrDef& def, const AttrValue& value) {
+  if (def.use == AttrUse::kFlag && value.i() != 0 && value.i() != 1) {
+    return invalid("attribute '", def.name, "' is ", value.i(), " but must be 0 or 1, as it is a bool");
+  }
+  if (def.use == AttrUse::kDType && !checked_dtype(value.i()).ok()) {
+    return invalid("attribute '", def.name, "' is ", value.i(), ", which is the number of no dtype");
+  }
+  return {};
 }
 
 Status turn_attrs(const std::vector<AttrDef>& defs, Attrs* attrs) {

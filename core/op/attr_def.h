@@ -27,6 +27,9 @@ struct AttrDef {
 // Null if there is none.
 const AttrDef* find_attr(const std::vector<AttrDef>& defs, std::string_view name);
 
+// Whether an integer, of the kind that is asked for, is one of those that stand for something.
+Status check_use(const AttrDef& def, const AttrValue& value);
+
 // Turns those attributes that are defined into the kind that is asked for; others stay, and none is added.
 Status turn_attrs(const std::vector<AttrDef>& defs, Attrs* attrs);
 

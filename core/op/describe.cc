@@ -1,6 +1,8 @@
 // Operator definitions as JSON.
 #include "core/op/describe.h"
 
+#include <cmath>
+
 #include "core/base/json.h"
 
 namespace weft {
@@ -19,16 +21,23 @@ std::string formals_text(const std::vector<Formal>& formals) {
   return out + "]";
 }
 
+// JSON has no number for those that are not finite: they are strings, "inf", "-inf" and "nan".
+std::string json_number(double value) { return std::isfinite(value) ? cat(value) : json_string(cat(value)); }
+
 std::string default_text(const AttrDef& attr) {
   const AttrValue& value = *attr.default_value;
   if (attr.use == AttrUse::kFlag) return value.i() != 0 ? "true" : "false";
   if (attr.use == AttrUse::kDType) return json_string(dtype_name(static_cast<DType>(value.i())));
   switch (value.kind()) {
     case AttrKind::kInt: return cat(value.i());
-    case AttrKind::kFloat: return cat(value.f());
+    case AttrKind::kFloat: return json_number(value.f());
     case AttrKind::kString: return json_string(value.s());
     case AttrKind::kInts: return cat("[", join(value.ints()), "]");
-    case AttrKind::kFloats: return cat("[", join(value.floats()), "]");
+    case AttrKind::kFloats: {
+      std::vector<std::string> items;
+      for (double item : value.floats()) items.push_back(json_number(item));
+      return cat("[", join(items), "]");
+    }
     case AttrKind::kStrings: {
       std::string out = "[";
       for (const std::string& item : value.strings()) out += cat(out.size() > 1 ? ", " : "", json_string(item));

@@ -185,14 +185,7 @@ Status Schema::add_attr(AttrDef def) {
     given.set(def.name, std::move(*def.default_value));
     WEFT_CHECK(turn_attrs({def}, &given));
     def.default_value = *given.find(def.name);
-    const AttrValue& value = *def.default_value;
-    if (def.use == AttrUse::kFlag && value.i() != 0 && value.i() != 1) {
-      return invalid("the default of attribute '", def.name, "' is ", value.i(),
-                     " but must be 0 or 1, as it is a bool");
-    }
-    if (def.use == AttrUse::kDType && !checked_dtype(value.i()).ok()) {
-      return invalid("the default of attribute '", def.name, "' is ", value.i(), ", which is the number of no dtype");
-    }
+    WEFT_CHECK(check_use(def, *def.default_value).within("the default: "));
   }
   def_.attr_def(std::move(def));
   return {};

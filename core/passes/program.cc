@@ -31,6 +31,10 @@ class Copier {
 
   Status copy_with(const Node& node, std::vector<ValueId> inputs) {
     WEFT_TRY(NodeId id, to_.add_node(*node.op, std::move(inputs), node.attrs, NodeOptions::copy_of(from_, node)));
+    for (int i = 0; i < node.output_count && node.op->is_added(); ++i) {
+      WEFT_CHECK(check_kept_type(from_.type(node.output(i)), to_.type(to_.node(id).output(i)))
+                     .at(node.name, node.op->full_name(), node.origin));
+    }
     for (int i = 0; i < node.output_count; ++i) {
       if (!given_[node.output(i)]) map_[node.output(i)] = to_.node(id).output(i);
     }
@@ -45,6 +49,15 @@ class Copier {
 };
 
 }  // namespace
+
+Status check_kept_type(const ValueType& was, const ValueType& is) {
+  if (was.kind != Kind::kTensor) return {};
+  const bool same_shape = !was.has_rank || !is.has_rank || may_equal(was.dims, is.dims);
+  if (is.kind == was.kind && is.dtype == was.dtype && same_shape) return {};
+  return invalid("it is ", is.text(), " now but was ", was.text(),
+                 " when it was added; the body of an operator must give the same for the same types, shapes and "
+                 "attributes");
+}
 
 Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, const std::vector<ValueId>& fetches,
                         const std::vector<ValueId>& targets) {

@@ -27,6 +27,11 @@ struct Cut {
   std::vector<ValueType> variable_types;  // of read_variables, then of assigned_variables
 };
 
+// Whether a value may be of type `is` where a copy of a program, or a pass, has something else in its place: more of the
+// shape may be known, or less, and nothing else differs. Whoever runs it has memory for what the graph says, and a function
+// of a program that builds bodies may give now this, now that.
+Status check_kept_type(const ValueType& was, const ValueType& is);
+
 // What `fetches` and `targets` (values that are only to be computed) need, with the assignments attached to the nodes on
 // the way. The nodes come in the order of a walk from the fetches over input positions, so that nothing later depends
 // on the order in which the user added them. An input that is needed and not fed is an error that names it.

@@ -72,7 +72,12 @@ class Walk {
     if (options_.share_equal_nodes) merges_ = merge_loops(from_, order);
     done_.assign(from_.node_count(), false);
     for (NodeId id : order) WEFT_CHECK(visit(id));
-    for (ValueId id : program_.outputs) out_.outputs.push_back(map_[id].id());
+    for (ValueId id : program_.outputs) {
+      out_.outputs.push_back(map_[id].id());
+      const Node& node = from_.producer(id);
+      WEFT_CHECK(check_kept_type(from_.type(id), out_.graph->type(out_.outputs.back()))
+                     .at(node.name, node.op->full_name(), node.origin));
+    }
     out_.graph->spare_names(nullptr);
     return std::move(out_);
   }
@@ -171,7 +176,11 @@ class Walk {
       if (node.op->has_body_by_shapes() && node.op->infer_fn() != nullptr) WEFT_CHECK(check_shapes(node, inputs));
       WEFT_TRY(std::vector<Expr> outputs,
                expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
-      for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = outputs[i];
+      for (int i = 0; i < node.output_count; ++i) {
+        // Here an error names the node that it is of; what goes out is looked at in any case.
+        if (node.op->is_added()) WEFT_CHECK(check_kept_type(from_.type(node.output(i)), outputs[i].type()));
+        map_[node.output(i)] = outputs[i];
+      }
       return {};
     }
     return copy(node, inputs);
@@ -297,6 +306,9 @@ class Walk {
     }
     WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), std::move(attrs), std::move(options)));
     const Node& made = out_.graph->node(id);
+    for (int i = 0; i < node.output_count && node.op->is_added(); ++i) {
+      WEFT_CHECK(check_kept_type(from_.type(node.output(i)), out_.graph->type(made.output(i))));
+    }
     if (shareable) seen_.emplace(hash, id);
     if (options_.fold_constants && foldable(*out_.graph, made)) {
       if (auto values = evaluate_node(*out_.graph, made, cpu_kernels())) {

@@ -33,6 +33,9 @@ std::string describe_plan(const PlanSummary& plan) {
 Result<std::string> Session::describe() {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  WEFT_CHECK(outside_bodies());
+  // A run that is being planned holds what it plans.
+  if (ThreadRun::inside(*this)) return failed_precondition("a session cannot be inspected from inside one of its runs");
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled;
   {
     std::lock_guard lock(mutex_);

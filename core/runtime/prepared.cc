@@ -92,8 +92,14 @@ Prepared::~Prepared() = default;
 Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  if (ThreadRun::inside(*this)) {
+    return failed_precondition("a session cannot prepare a call from inside one of its runs");
+  }
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
-  WEFT_CHECK(compiled->plan_ahead(memory_ != nullptr));
+  {
+    ThreadRun here(*this);  // planning calls functions of programs that build bodies
+    WEFT_CHECK(compiled->plan_ahead(memory_ != nullptr));
+  }
   auto state = std::make_unique<Prepared::State>();
   state->compiled = compiled;
   state->inputs.resize(compiled->cut.feed_count + compiled->reads.size());
@@ -225,6 +231,15 @@ Status Prepared::State::plan() {
       if (bound[i].dtype() != binding.dtype || bound[i].shape() != binding.shape) {
         return invalid("output ", i, " is ", dtype_name(binding.dtype), shape_text(binding.shape), " but is bound to ",
                        bound[i].summary());
+      }
+    }
+    // The frame writes to where it is told to, whatever is there.
+    for (size_t i = 0; i < compiled->writes.size(); ++i) {
+      const Binding& binding = plan->outputs[compiled->cut.fetch_count + i];
+      const ValueType& type = compiled->cut.variable_types[compiled->reads.size() + i];
+      if (binding.dtype != type.dtype || binding.shape != to_shape(type.dims)) {
+        return invalid("variable '", compiled->cut.assigned_variables[i], "' is ", type.text(),
+                       " but would be assigned ", dtype_name(binding.dtype), shape_text(binding.shape));
       }
     }
     WEFT_TRY(frame, Frame::make(plan));

@@ -118,7 +118,13 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
 
 bool Session::closed() const { return closed_.load(std::memory_order_acquire); }
 
+Status Session::outside_bodies() const {
+  if (!graph_->in_use_here()) return {};
+  return failed_precondition("the body of an operator must not use a session of the graph that its node is in");
+}
+
 Status Session::close() {
+  WEFT_CHECK(outside_bodies());
   if (ThreadRun::inside(*this)) {
     return failed_precondition("a session cannot be closed from inside one of its own runs");
   }
@@ -129,6 +135,7 @@ Status Session::close() {
 }
 
 void Session::trim() {
+  if (graph_->in_use_here()) return;  // this thread may be in `compile`
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> dropped;
   std::lock_guard lock(mutex_);
   dropped.swap(compiled_);
@@ -146,6 +153,7 @@ PlanOptions Session::plan_options() const {
 }
 
 Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& signature) {
+  WEFT_CHECK(outside_bodies());  // before the lock, which such a thread may hold
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < compiled_.size(); ++i) {
     if (!(compiled_[i].first == signature)) continue;
@@ -269,6 +277,7 @@ Status Session::initialise_needed(const std::vector<std::string>& names, StopCon
 Status Session::initialise() {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  WEFT_CHECK(outside_bodies());
   std::vector<std::string> names;
   {
     GraphReading reading(*graph_);
@@ -280,6 +289,7 @@ Status Session::initialise() {
 Result<Tensor> Session::get_variable(std::string_view name) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  WEFT_CHECK(outside_bodies());
   bool known = [&] {
     GraphReading reading(*graph_);
     return graph_->find_variable(name) != nullptr;
@@ -291,6 +301,7 @@ Result<Tensor> Session::get_variable(std::string_view name) {
 Status Session::set_variable(std::string_view name, Tensor value) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
+  WEFT_CHECK(outside_bodies());
   WEFT_CHECK(ThreadRun::check(*this));
   {
     // Let go of before the store is waited for: whoever holds that may want the graph.

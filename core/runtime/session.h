@@ -104,12 +104,13 @@ class Session : public std::enable_shared_from_this<Session> {
   // Gives every variable of the graph that has no value yet its initial one.
   Status initialise();
 
-  // Idempotent. Waits for running calls to end; from inside such a call (a host function) it is an error.
+  // Idempotent. Waits for running calls to end; from inside such a call (a host function, a body) it is an error.
   Status close();
   bool closed() const;
-  // Lets go of memory kept for speed: plans and their arenas.
+  // Lets go of memory kept for speed: plans and their arenas. Of nothing inside a body that is built for the graph.
   void trim();
-  // What it keeps and has done, as JSON; the keys are those of weft_session_inspect.
+  // What it keeps and has done, as JSON; the keys are those of weft_session_inspect. FAILED_PRECONDITION from
+  // inside one of its runs.
   Result<std::string> describe();
 
  private:
@@ -119,6 +120,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device,
           std::shared_ptr<FormCache> form_cache);
+  // An error inside a body of an operator that this thread builds while it compiles, cuts or extends the graph: a call would
+  // wait for the one that it is part of.
+  Status outside_bodies() const;
   PlanOptions plan_options() const;  // without the device and weight_dtype
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,

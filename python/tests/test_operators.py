@@ -343,6 +343,9 @@ def test_what_cannot_be_added() -> None:
         weft.add_operator(weft.Operator("com.acme.py.No", [weft.Formal("x", "U")], [weft.Formal("y", "f32")]), identity)
     with pytest.raises(weft.InvalidArgumentError, match="no output"):
         weft.add_operator(weft.Operator("com.acme.py.No", [], []), identity)
+    for version in (0, 2**40):
+        with pytest.raises(weft.InvalidArgumentError, match=f"version is {version} but"):
+            weft.add_operator(simple("No", version=version), identity)
     with pytest.raises(weft.InvalidArgumentError, match="both optional and variadic"):
         weft.add_operator(weft.Operator("com.acme.py.No", [weft.Formal("x", "f32", True, True)], []), identity)
     with pytest.raises(ValueError, match="f33"):

@@ -132,7 +132,10 @@ def add_operator(op: Operator, body: Body | None = None) -> Any:
 
 def _schema(op: Operator) -> Any:
     """The handle of what the operator is like."""
-    schema = _native.weft_schema_new(op.name, whole(op.version, "the version"), op.doc)
+    version = whole(op.version, "the version")
+    if not 1 <= version < 2**31:
+        raise InvalidArgumentError(f"the version is {version} but must be 1 to {2**31 - 1}")
+    schema = _native.weft_schema_new(op.name, version, op.doc)
     for name, dtypes in op.types.items():
         known = [dtypes] if isinstance(dtypes, str) else dtypes
         _native.weft_schema_add_type(schema, name, ", ".join(dtype_name(dtype_number(dtype)) for dtype in known))

@@ -1,25 +1,9 @@
-/* Operators of a program's own: schemas, bodies, gradients, files, host functions inside, what is wrong with them, and
- * threads. */
+/* Operators of a program's own: schemas, bodies, gradients, files, host functions inside, and threads. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <unistd.h>
 
-#include "support.h"
-
-/* Ends a body with the error of a call. */
-#define TRY(call)                  \
-  do {                             \
-    weft_status* failed_ = (call); \
-    if (failed_ != NULL) {         \
-      weft_graph_free(graph);      \
-      return failed_;              \
-    }                              \
-  } while (0)
-
-typedef struct {
-  int calls, drops;
-} Calls;
-static void dropped(void* user) { ++((Calls*)user)->drops; }
+#include "op_support.h"
 
 /* alpha x + bias, where the bias may be left out. */
 static weft_status* affine(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
@@ -59,44 +43,6 @@ static weft_schema* affine_schema(const char* name) {
   CHECK(weft_schema_add_attribute(schema, "alpha", "float", 0, defaults, "The factor."));
   weft_attrs_free(defaults);
   return schema;
-}
-/* An operator with one input and one output of f32. */
-static void add_simple(const char* name, weft_body_fn body, void* user) {
-  weft_schema* schema;
-  CHECK(weft_schema_new(name, 1, NULL, &schema));
-  CHECK(weft_schema_add_input(schema, "x", "f32", WEFT_FORM_ONE, NULL));
-  CHECK(weft_schema_add_output(schema, "y", "f32", WEFT_FORM_ONE, NULL));
-  CHECK(weft_op_add(schema, 0, body, user, NULL));
-  weft_schema_free(schema);
-}
-
-typedef struct {
-  weft_graph* graph;
-  weft_session* session;
-  int64_t x;
-} Model;
-static Model model(void) {
-  Model m;
-  CHECK(weft_graph_new(0, &m.graph));
-  CHECK(weft_graph_add_input(m.graph, "x", WEFT_F32, "n", WEFT_ORIGIN, &m.x));
-  CHECK(weft_session_new(m.graph, NULL, NULL, &m.session));
-  return m;
-}
-static void end(Model* m) {
-  weft_session_free(m->session);
-  weft_graph_free(m->graph);
-}
-/* What y is where x is {1, -2, 3}. */
-static void expect(const Model* m, int64_t x, int64_t y, float a, float b, float c, int line) {
-  const float numbers[3] = {1, -2, 3};
-  weft_tensor *in = floats(numbers, 3), *out;
-  check(weft_session_run(m->session, &x, (const weft_tensor* const*)&in, 1, &y, 1, NULL, 0, NULL, &out), line);
-  if (at(out, 0) != a || at(out, 1) != b || at(out, 2) != c) {
-    fprintf(stderr, "line %d: got %g %g %g\n", line, at(out, 0), at(out, 1), at(out, 2));
-    ++failures;
-  }
-  weft_tensor_free(in);
-  weft_tensor_free(out);
 }
 static weft_status* add_affine(weft_graph* graph, int64_t x, int64_t bias, double alpha, int64_t* out_y) {
   int64_t in[2];
@@ -273,71 +219,6 @@ static void test_wrong_nodes(void) {
   end(&m);
 }
 
-/* Each does one thing wrong. */
-enum { NOTHING, FOREIGN, FAILING, OTHER_TYPE, ADDS_INPUT, ADDS_VARIABLE, WRONG_INSIDE, OUTSIDE };
-static const char mine = 0; /* its address is the tag */
-static int what;
-static weft_graph* outside;
-static int64_t foreign;
-static weft_status* wrong(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
-                          const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
-  weft_status* status = NULL;
-  weft_tensor* number;
-  int64_t in[2], made;
-  (void)input_count, (void)attrs, (void)output_count;
-  in[0] = in[1] = inputs[0];
-  out_values[0] = inputs[0];
-  switch (what) {
-    case NOTHING: out_values[0] = 0; break;
-    case FOREIGN: out_values[0] = foreign; break;
-    case FAILING: status = weft_status_new(WEFT_ABORTED, "not today", &mine, user, dropped); break;
-    case OTHER_TYPE: status = weft_graph_add(graph, "Shape", in, 1, NULL, NULL, WEFT_ORIGIN, out_values, 1); break;
-    case ADDS_INPUT: status = weft_graph_add_input(graph, "more", WEFT_F32, "", WEFT_ORIGIN, &made); break;
-    case ADDS_VARIABLE:
-      number = scalar(1);
-      status = weft_graph_add_constant(graph, number, NULL, NULL, &made);
-      weft_tensor_free(number);
-      if (status == NULL) status = weft_graph_add_variable(graph, "w", made, 1, NULL, &made);
-      break;
-    case WRONG_INSIDE: status = weft_graph_add(graph, "MatMul", in, 1, NULL, NULL, "body.c:3", &made, 1); break;
-    case OUTSIDE: status = weft_graph_add(outside, "Neg", &foreign, 1, NULL, NULL, NULL, &made, 1); break;
-  }
-  weft_graph_free(graph);
-  return status;
-}
-static void refuse(const Model* m, int kind, int32_t code, const char* part) {
-  weft_status* status;
-  int64_t y;
-  what = kind;
-  status = weft_graph_add(m->graph, "com.acme.Wrong", &m->x, 1, NULL, "user", "user.c:9", &y, 1);
-  EXPECT(strcmp(weft_status_op(status), "com.acme.Wrong") == 0 && strcmp(weft_status_node(status), "user") == 0);
-  EXPECT(strcmp(weft_status_origin(status), "user.c:9") == 0);
-  FAILS(status, code, part);
-}
-static void test_wrong_bodies(void) {
-  Model m = model();
-  Calls thrown = {0};
-  weft_status* status;
-  int64_t y;
-  outside = m.graph;
-  foreign = m.x;
-  add_simple("com.acme.Wrong", wrong, &thrown);
-  refuse(&m, NOTHING, WEFT_INVALID_ARGUMENT, "nothing as output 0, 'y'");
-  refuse(&m, FOREIGN, WEFT_INVALID_ARGUMENT, "belongs to another graph");
-  refuse(&m, OTHER_TYPE, WEFT_INVALID_ARGUMENT, "gives i64[1] as output 0, 'y', which must be f32");
-  refuse(&m, ADDS_INPUT, WEFT_INVALID_ARGUMENT, "adds an input");
-  refuse(&m, ADDS_VARIABLE, WEFT_INVALID_ARGUMENT, "adds the variable");
-  refuse(&m, WRONG_INSIDE, WEFT_INVALID_ARGUMENT, "needs at least 2 inputs but has 1 [MatMul");
-  refuse(&m, WRONG_INSIDE, WEFT_INVALID_ARGUMENT, "(built at body.c:3)");
-  refuse(&m, OUTSIDE, WEFT_FAILED_PRECONDITION, "the graph that it is given");
-  what = FAILING;
-  status = weft_graph_add(m.graph, "com.acme.Wrong", &m.x, 1, NULL, "user", "user.c:9", &y, 1);
-  EXPECT(strcmp(weft_status_op(status), "com.acme.Wrong") == 0 && weft_status_payload(status, &mine) == &thrown);
-  FAILS(status, WEFT_ABORTED, "its body cannot be built: not today");
-  EXPECT(thrown.drops == 1 && weft_graph_node_count(m.graph) == 1);
-  end(&m);
-}
-
 /* Adds a node of the operator that `user` names. */
 static weft_status* adding(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,
                            const weft_attrs* attrs, int64_t* out_values, int32_t output_count) {
@@ -435,7 +316,6 @@ int main(void) {
   test_host_function_inside();
   test_schemas();
   test_wrong_nodes();
-  test_wrong_bodies();
   test_recursion();
   test_threads();
   EXPECT(calls.drops == 0 && weft_live_objects() == 0);

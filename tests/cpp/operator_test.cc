@@ -137,4 +137,22 @@ TEST_F(Operators, ErrorsNameTheNodeAndWhatIsWrong) {
   EXPECT_EQ(graph.node_count(), 1);
 }
 
+// An error that says something else of itself than weft::Error does.
+struct Terse : weft::Error {
+  using Error::Error;
+  const char* what() const noexcept override { return "x"; }
+};
+
+TEST_F(Operators, DerivedErrorsSayTheirMessage) {
+  weft::Operator op;
+  op.name = "com.acme.cpp.Terse";
+  op.outputs = {{"y", "f32"}};
+  weft::add_operator(op, [](Graph&, const std::vector<Value>&, const Attrs&) -> std::vector<Value> {
+    throw Terse(WEFT_ABORTED, "not today", "Neg");
+  });
+  const weft::Error error = error_of([] { Graph().add("com.acme.cpp.Terse", {}); });
+  EXPECT_EQ(error.code(), WEFT_ABORTED);
+  EXPECT_EQ(error.message(), "its body cannot be built: not today [Neg]");
+}
+
 }  // namespace

@@ -92,7 +92,7 @@ inline weft_status* call_body(void* user, weft_graph* graph, const int64_t* inpu
     for (int32_t i = 0; i < output_count; ++i) out_values[i] = out[static_cast<size_t>(i)].id();
     return nullptr;
   } catch (const Error& error) {  // the error of the call says whose node it is, and what this one says
-    const char* said = error.what() + std::strlen(error.code_name()) + 2;
+    const char* said = error.Error::what() + std::strlen(error.code_name()) + 2;
     return weft_status_new(error.code(), said, nullptr, nullptr, nullptr);
   } catch (...) {
     return current_exception_status();

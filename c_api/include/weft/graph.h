@@ -62,7 +62,8 @@ WEFT_API weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name,
 /** Sets a graph of weft_graph_new_sub, such as a branch of If; its outputs must be set before the node is added. */
 WEFT_API weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) WEFT_MUST_USE;
 /** An attribute as a tensor, NULL if there is none of that name: of an integer or a list of them one of i64, of numbers
- * f64, of strings one of strings, all scalars or vectors. INVALID_ARGUMENT for a graph. */
+ * f64, of strings one of strings, all scalars or vectors. A tensor is read-only: it shares the attribute's elements.
+ * INVALID_ARGUMENT for a graph. */
 WEFT_API weft_status* weft_attrs_get(const weft_attrs* attrs, const char* name, weft_tensor** out_tensor) WEFT_MUST_USE;
 
 /** Adds an input. A name is UTF-8, here and everywhere; "" makes one. `shape` is text: numbers, names and "?" with

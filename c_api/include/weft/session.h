@@ -74,7 +74,7 @@ WEFT_API weft_status* weft_session_set(weft_session* session, const char* variab
  * first, one for each signature of inputs that were seen: "inputs" (fed values, then variables that are read; "f32[2, 3]"),
  * "kernels" (how many steps run each, by "MatMul: vectors"), "on_cpu" (those that a device leaves to the CPU), "constant_bytes" (what kernels read as it is; not what they
  * packed), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs),
- * "branch_groups" (stretches whose branches run side by side). Nothing is counted of runs that go on. FAILED_PRECONDITION if the session is closed. The process's memory: weft_memory_bytes. */
+ * "branch_groups" (stretches whose branches run side by side). Nothing is counted of runs that go on. FAILED_PRECONDITION if the session is closed or this is inside one of its runs. The process's memory: weft_memory_bytes. */
 WEFT_API weft_status* weft_session_inspect(weft_session* session, weft_bytes** out_json) WEFT_MUST_USE;
 /** Lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run and no
  * prepared call uses it. What is needed again is made again. */

@@ -157,7 +157,10 @@ weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t inp
   if (env == nullptr) return no_jvm();
   jlongArray in = env->NewLongArray(input_count);
   jlongArray out = in == nullptr ? nullptr : env->NewLongArray(output_count);
-  if (out == nullptr) return take_exception(env);
+  if (out == nullptr) {
+    env->DeleteLocalRef(in);
+    return take_exception(env);
+  }
   for (int32_t i = 0; i < input_count; ++i) {
     jlong handle = to_long(inputs[i]);
     env->SetLongArrayRegion(in, i, 1, &handle);
@@ -184,6 +187,7 @@ weft_status* call_body(void* user, weft_graph* graph, const int64_t* inputs, int
   jlongArray in = env->NewLongArray(input_count);
   jlongArray out = in == nullptr ? nullptr : env->NewLongArray(output_count);
   if (out == nullptr) {
+    env->DeleteLocalRef(in);
     weft_graph_free(graph);
     return take_exception(env);
   }
