@@ -199,12 +199,28 @@ Status axes_to_attr(DowngradeContext& c) {
   return c.scope().status();
 }
 
+// Readers of opsets before 11 go through the axes and the dimensions side by side.
+Status ascending_axes(DowngradeContext& c) {
+  std::vector<int64_t> axes = c.attrs.ints_or_empty("axes");
+  if (std::is_sorted(axes.begin(), axes.end())) return {};
+  std::sort(axes.begin(), axes.end());
+  c.attrs.set("axes", std::move(axes));
+  return {};
+}
+
+Status old_axes_from_front(DowngradeContext& c) {
+  WEFT_CHECK(axes_from_front(c));
+  return ascending_axes(c);
+}
+
 // They are those of the result.
 Status new_axes_from_front(DowngradeContext& c) {
   const std::vector<int64_t> axes = c.attrs.ints_or_empty("axes");
-  if (std::all_of(axes.begin(), axes.end(), [](int64_t axis) { return axis >= 0; })) return {};
-  WEFT_TRY(const int64_t rank, c.known_rank(0));
-  return axes_from_front_of(c, rank + static_cast<int64_t>(axes.size()));
+  if (std::any_of(axes.begin(), axes.end(), [](int64_t axis) { return axis < 0; })) {
+    WEFT_TRY(const int64_t rank, c.known_rank(0));
+    WEFT_CHECK(axes_from_front_of(c, rank + static_cast<int64_t>(axes.size())));
+  }
+  return ascending_axes(c);
 }
 
 Status grad(GradContext& c) {
@@ -259,7 +275,7 @@ void define_op_reshape(OpRegistry& ops) {
       .grad(grad)
       .upgrade(13, [](UpgradeContext& c) { return c.attr_to_input("axes", 1); })
       .downgrade(13, axes_to_attr)
-      .downgrade(11, axes_from_front);
+      .downgrade(11, old_axes_from_front);
   ops.add("Unsqueeze")
       .group("shape")
       .since(25)
