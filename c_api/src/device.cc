@@ -38,7 +38,7 @@ Status open_plugin(const char* path, void* library) {
   // With zeros for what the plug-in does not know of. Devices keep it.
   auto table = std::make_unique<weft_plugin>();
   std::memcpy(table.get(), plugin, std::min(plugin->struct_size, sizeof(weft_plugin)));
-  Status status = add_plugin(*table);
+  status = add_plugin(*table);
   if (status.ok()) (void)table.release();
   return status.within(cat("the device plug-in '", path, "': "));
 }

@@ -168,7 +168,9 @@ TEST(DeviceTensor, PlansShareTheirConstants) {
       ASSERT_TRUE(call->run({}).ok());
       ASSERT_TRUE(session->run(signature, {there}, {}, &out).ok());
       EXPECT_TRUE(host_values(out[0]) == doubled) << device;
-      if (device != "test:partial") EXPECT_EQ(test_device_counts().copies_in, before.copies_in) << device;
+      if (device != "test:partial") {
+        EXPECT_EQ(test_device_counts().copies_in, before.copies_in) << device;
+      }
     }
     EXPECT_EQ(test_device_counts().bytes_held, held) << device;
   }
