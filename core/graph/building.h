@@ -21,9 +21,12 @@ class Building {
     --depth_;
   }
 
+  // Whether this thread is in a function that builds a body.
+  static bool under_way() { return depth_ > 0; }
+
   // Numbers rise by one from graph to graph and begin anew after 2^31, which lies too far off to be met within one body.
   static bool may_write(uint32_t graph_number) {
-    return depth_ == 0 || ((graph_number - body_) & 0x7fffffff) < 0x40000000;
+    return !under_way() || ((graph_number - body_) & 0x7fffffff) < 0x40000000;
   }
 
   // An error if there are `most` bodies, one in the other. A graph knows what it is the body of, but a function may add its

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/graph/building.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/compiled.h"
 #include "core/tensor/form_cache.h"
@@ -119,7 +120,7 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
 bool Session::closed() const { return closed_.load(std::memory_order_acquire); }
 
 Status Session::outside_bodies() const {
-  if (!graph_->in_use_here()) return {};
+  if (!Building::under_way() || !graph_->in_use_here()) return {};  // runs come by, and take no lock for it
   return failed_precondition("the body of an operator must not use a session of the graph that its node is in");
 }
 
@@ -135,7 +136,7 @@ Status Session::close() {
 }
 
 void Session::trim() {
-  if (graph_->in_use_here()) return;  // this thread may be in `compile`
+  if (!outside_bodies().ok()) return;  // this thread may be in `compile`
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> dropped;
   std::lock_guard lock(mutex_);
   dropped.swap(compiled_);

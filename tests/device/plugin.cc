@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -175,10 +177,15 @@ weft_status* memory_copy(void* device, void* to, const void* from, int64_t bytes
     default: return given(device_of(device).copy(to, from, bytes));
   }
 }
-// For the milliseconds that WEFT_TEST_WAIT_MS says, so that a test sees what others do meanwhile.
+// In the folder that WEFT_TEST_WAITS names, a wait adds a byte to the file "waits" and then lasts while there is a file "hold",
+// which somebody else has to take away; who cannot, as this waits, is found out by that after 20 s.
 weft_status* device_wait(void* device) {
-  if (const char* wait = std::getenv("WEFT_TEST_WAIT_MS"); wait != nullptr) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(wait)));
+  if (const char* folder = std::getenv("WEFT_TEST_WAITS"); folder != nullptr) {
+    const std::filesystem::path in(folder);
+    std::ofstream(in / "waits", std::ios::app) << '.';
+    for (int i = 0; i < 20'000 && std::filesystem::exists(in / "hold"); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
   return given(device_of(device).wait_for_others());
 }

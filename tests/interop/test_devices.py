@@ -16,6 +16,17 @@ import weft
 PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "build" / "dev" / "tests" / "libweft_test_device.so"
 
 
+def held_waits(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The file that waits of the test devices last as long as; `waits` counts them."""
+    monkeypatch.setenv("WEFT_TEST_WAITS", str(folder))
+    return folder / "hold"
+
+
+def waits(folder: pathlib.Path) -> int:
+    path = folder / "waits"
+    return path.stat().st_size if path.exists() else 0
+
+
 def losses(device: str) -> list[bytes]:
     """Of ten steps of a small classifier."""
     graph = weft.Graph()
@@ -141,7 +152,7 @@ def test_dlpack_of_a_device(device: str) -> None:
     assert made.session.run({made.x: Handed()}, made.y).to("cpu").numpy().tolist() == [[2.0, 4.0], [6.0, 8.0]]
 
 
-def test_a_capsule_of_a_device_is_taken_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_capsule_of_a_device_is_taken_over_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Doubled("test:0")
 
     class Same:
@@ -160,32 +171,38 @@ def test_a_capsule_of_a_device_is_taken_over_once(monkeypatch: pytest.MonkeyPatc
         except ValueError as error:
             found.append(error)
 
-    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "200")  # the second comes while the first one waits
-    threads = [threading.Thread(target=take) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    monkeypatch.delenv("WEFT_TEST_WAIT_MS")
+    hold = held_waits(tmp_path, monkeypatch)
+    hold.touch()
+    first = threading.Thread(target=take)
+    first.start()
+    while first.is_alive() and waits(tmp_path) == 0:
+        time.sleep(0.001)
+    take()  # while the first one waits
+    hold.unlink()
+    first.join()
     [taken] = [value for value in found if isinstance(value, weft.Tensor)]
     assert len(found) == 2
     assert taken.to("cpu").numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_go_on_while_a_device_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Doubled("test:0")
     call = made.session.prepare([made.x], [made.y])
-    ticks, ended = [0], threading.Event()
+    ended = threading.Event()
 
-    def tick() -> None:
-        while not ended.wait(0.01):
-            ticks[0] += 1
+    def release() -> None:
+        """Ends each wait as it comes."""
+        seen = 0
+        while not ended.wait(0.001):
+            if waits(tmp_path) > seen:
+                seen = waits(tmp_path)
+                hold.unlink(missing_ok=True)
 
     borrowed = weft.from_dlpack(made.there)
     call.bind_input(0, weft.from_dlpack(made.there))
-    thread = threading.Thread(target=tick)
+    hold = held_waits(tmp_path, monkeypatch)
+    thread = threading.Thread(target=release)
     thread.start()
-    monkeypatch.setenv("WEFT_TEST_WAIT_MS", "300")
     try:
         for let_go in (
             borrowed.close,
@@ -193,18 +210,18 @@ def test_others_go_on_while_a_device_is_waited_for(monkeypatch: pytest.MonkeyPat
             [made.there.__dlpack__()].clear,
             lambda: call.bind_input(0, made.there),
         ):
-            before = ticks[0]
+            hold.touch()
+            before = waits(tmp_path)
             let_go()
-            assert ticks[0] - before >= 5
+            assert waits(tmp_path) > before and not hold.exists()
     finally:
-        monkeypatch.delenv("WEFT_TEST_WAIT_MS")
         ended.set()
         thread.join()
 
 
 def run_with(environment: dict[str, str], program: str) -> None:
     """Runs a program in a process of its own, where the plug-in `PLUGIN` is what the environment makes of it."""
-    start = f"import os, time, pytest, weft\nPLUGIN = {str(PLUGIN)!r}\n"
+    start = f"import os, pathlib, pytest, tempfile, weft\nPLUGIN = {str(PLUGIN)!r}\n"
     environment = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", start + program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -238,12 +255,12 @@ place = result.__cuda_array_interface__["data"][0]
 call.run()
 assert call.output(0).__cuda_array_interface__["data"][0] != place  # somebody looks at it
 assert result.to("cpu").numpy().tolist() == [2.0, 4.0]
-os.environ["WEFT_TEST_WAIT_MS"] = "200"
-begun = time.monotonic()
-assert hasattr(result, "__cuda_array_interface__")
-assert time.monotonic() - begun < 0.1  # nobody has let go of anything
+folder = tempfile.TemporaryDirectory()
+os.environ["WEFT_TEST_WAITS"] = folder.name
+waits = pathlib.Path(folder.name, "waits")
+assert hasattr(result, "__cuda_array_interface__") and not waits.exists()  # nobody has let go of anything
 del result
-assert time.monotonic() - begun >= 0.2
+assert waits.stat().st_size == 1
 """,
     )
 
