@@ -22,7 +22,7 @@ from .row import Row
 # Pairs of processes with a peer that may be the best of its row.
 PAIRS = 5
 # Which are those that are slower than the best by this factor at most, after one pair.
-NEAR = 1.2
+NEAR = 1.1
 # Those that are slower than the best so far by this factor are timed no longer than it takes to see that.
 FAR = 1.5
 HERE = pathlib.Path(__file__).resolve().parent
