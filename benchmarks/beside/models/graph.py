@@ -15,6 +15,8 @@ OPSET = 17
 IR_VERSION = 9
 # Versions of the operators of other domains.
 DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+# Bytes above which a weight is one of which nothing but its shape says what a node gives.
+LARGE = 1 << 16
 
 
 def as_bf16(values: Array) -> Array:
@@ -30,6 +32,7 @@ class Builder:
 
     def __init__(self) -> None:
         self.random = np.random.RandomState(0)
+        self.normals = np.random.default_rng(0)  # four times as fast: large models have 100 million
         # What matrices of f32 are rounded to, so that all contenders compute the same, whatever they keep them as.
         self.weight_dtype = "f32"
         self.nodes: list[onnx.NodeProto] = []
@@ -39,7 +42,9 @@ class Builder:
         self.feeds: dict[str, Array] = {}
 
     def normal(self, *shape: int, scale: float = 1.0) -> Array:
-        return (self.random.standard_normal(shape) * scale).astype(np.float32)
+        values = np.asarray(self.normals.standard_normal(shape, np.float32))
+        values *= np.float32(scale)
+        return values
 
     def fed(self, name: str, values: Array) -> str:
         """An input, and what is fed to it; strings are objects."""
@@ -87,11 +92,22 @@ class Builder:
         values = [
             self.outputs.get(output, helper.make_tensor_value_info(output, TensorProto.FLOAT, None)) for output in outputs
         ]
-        graph = helper.make_graph(self.nodes, "row", self.inputs, values, self.weights)
+        # Neither that nor a check reads large weights, which would be copied several times.
+        large = [weight for weight in self.weights if len(weight.raw_data) > LARGE]
+        named = [helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims) for weight in large]
+        small = [weight for weight in self.weights if len(weight.raw_data) <= LARGE]
+        sketch = self._model(self.inputs + named, values, small)
+        sketch = onnx.shape_inference.infer_shapes(sketch, check_type=True, strict_mode=True)
+        onnx.checker.check_model(sketch)
+        model = self._model(self.inputs, list(sketch.graph.output), self.weights)
+        model.graph.value_info.extend(sketch.graph.value_info)
+        return Inference(model, self.feeds, self.weight_dtype, arrays)
+
+    def _model(
+        self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: list[onnx.TensorProto]
+    ) -> onnx.ModelProto:
+        graph = helper.make_graph(self.nodes, "row", inputs, outputs, weights)
         others = sorted({node.domain for node in self.nodes} - {""})
         versions = {"": self.opset, **{domain: DOMAINS[domain] for domain in others}}
         opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-        onnx.checker.check_model(model)
-        return Inference(model, self.feeds, self.weight_dtype, arrays)
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
