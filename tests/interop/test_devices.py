@@ -259,6 +259,8 @@ folder = tempfile.TemporaryDirectory()
 os.environ["WEFT_TEST_WAITS"] = folder.name
 waits = pathlib.Path(folder.name, "waits")
 assert hasattr(result, "__cuda_array_interface__") and not waits.exists()  # nobody has let go of anything
+result.close()
+assert result.closed and not waits.exists()  # others may hold the object, and have the address
 del result
 assert waits.stat().st_size == 1
 """,
