@@ -177,6 +177,9 @@ func TestErrorsOfBodies(t *testing.T) {
 	for said, wrong := range map[string]weft.BodyFunction{
 		"no file": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) { return nil, mine },
 		"panic":   func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) { panic("oh") },
+		"a Go function panicked: runtime error": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
+			return nil, noProblem()
+		},
 		"gave 0 values, but the node has 1 outputs": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
 			return nil, nil
 		},
@@ -214,6 +217,9 @@ func TestErrorsOfBodies(t *testing.T) {
 		}
 		if said == "no file" && !errors.Is(known, mine) {
 			t.Errorf("got %v", known)
+		}
+		if in.Name() != "in" { // looking at the graph waits for nobody
+			t.Errorf("%s: got %q", said, in.Name())
 		}
 		if g == outer { // an error stays with a graph
 			outer = newGraph(t)
