@@ -59,7 +59,10 @@ func (b *builder) lock() error {
 			failBody(thread, err)
 			return err
 		}
+		runtime.UnlockOSThread() // who waits on a thread of its own keeps one from the process, which has 10,000
 		b.mutex.Lock()
+		runtime.LockOSThread()
+		thread = uintptr(C.wg_thread())
 	}
 	b.thread.Store(thread)
 	return nil

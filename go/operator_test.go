@@ -3,12 +3,16 @@
 package weft_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -325,6 +329,55 @@ func TestBodiesBuiltByGoroutines(t *testing.T) {
 	if err := g.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestWaitingChild is what the process of the test below runs, which may have fewer threads than goroutines wait.
+func TestWaitingChild(t *testing.T) {
+	if os.Getenv("WEFT_TEST_CHILD") == "" {
+		t.Skip("for another test")
+	}
+	debug.SetMaxThreads(500)
+	const count = 1000
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	name := addOperator(t, one("Waiting"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		begin()
+		<-goOn
+		return in, nil
+	})
+	g := newGraph(t)
+	x := g.Input("x", weft.F32)
+	var group sync.WaitGroup
+	group.Add(1 + count)
+	go func() {
+		defer group.Done()
+		g.Add(name, []weft.Value{x}, nil, "", 1)
+	}()
+	<-begun
+	for range count {
+		go func() {
+			defer group.Done()
+			if x.DType() != weft.F32 {
+				t.Error("the value has another type")
+			}
+		}()
+	}
+	stacks := make([]byte, 16<<20)
+	for waiting := 0; waiting < count; {
+		runtime.Gosched()
+		waiting = bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("[sync.Mutex.Lock"))
+	}
+	close(goOn)
+	group.Wait()
+	if err := g.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Goroutines that wait for a graph take no threads of the system, of which a process may have 10,000.
+func TestManyGoroutinesWaitForABody(t *testing.T) {
+	library := must[string](t)(weft.Library())
+	wantWords(t, childOf(t, "TestWaitingChild", "WEFT_LIBRARY="+library), "PASS")
 }
 
 func TestOperatorsAddedByGoroutines(t *testing.T) {
