@@ -232,6 +232,55 @@ func TestErrorsOfBodies(t *testing.T) {
 	}
 }
 
+// What a body does to a graph that was there before is an error of the body's, when a node is added and when it is run; that
+// graph is as it was.
+func TestBodiesThatUseOlderGraphs(t *testing.T) {
+	noLeaks(t)
+	const said = "in the graph that it is given, or in ones that it makes"
+	other := newGraph(t)
+	v := other.Input("v", weft.F32, "n")
+	var meddle func()
+	name := addOperator(t, one("Meddling"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		meddle()
+		return in, nil
+	})
+	for what, use := range map[string]func(){
+		"adds":   func() { v.Neg() },
+		"errors": func() { other.Scope("") },
+	} {
+		meddle = use
+		g := newGraph(t)
+		g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
+		if err := g.Err(); !errors.Is(err, weft.FailedPrecondition) || !strings.Contains(err.Error(), said) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	meddle = func() {
+		own := newGraph(t)
+		if err := own.Input("x", weft.F32).Neg().Graph().Err(); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, "n")
+	y := g.Add(name, []weft.Value{x}, nil, "", 1)[0]
+	s, right := newSession(t, g), meddle
+	numbers := tensor[float32](t, []int64{2}, 1, 2)
+	for _, older := range []weft.Value{v, x} {
+		meddle = func() { older.Neg() }
+		_, err := s.Run(t.Context(), weft.Feeds{x: numbers}, y)
+		if !errors.Is(err, weft.FailedPrecondition) || !strings.Contains(err.Error(), said) {
+			t.Errorf("got %v", err)
+		}
+	}
+	meddle = right
+	wantData(t, fetch[float32](t, s, weft.Feeds{x: numbers}, y), 1, 2)
+	wantData(t, fetch[float32](t, newSession(t, other), weft.Feeds{v: numbers}, v.Neg()), -1, -2)
+	if err := errors.Join(g.Err(), other.Err()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatCannotBeAdded(t *testing.T) {
 	noLeaks(t)
 	identity := func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) { return in, nil }
