@@ -51,26 +51,35 @@ var builders atomic.Uint64 // how many there were
 
 func newBuilder() *builder { return &builder{number: builders.Add(1)} }
 
-// lock waits for whoever is building, until unlock. Inside the body of an operator that may be the goroutine itself, which
-// adds the node that the body is for: a body is called on the thread that needs it. Then it is an error, of that body too.
-func (b *builder) lock() error {
+// acquire waits for whoever is building, until unlock. Inside the body of an operator that may be the goroutine itself, which
+// adds the node that the body is for: a body is called on the thread that needs it. Then acquire is true, and there is nothing
+// to unlock.
+func (b *builder) acquire() (mine bool) {
 	runtime.LockOSThread()
 	thread := uintptr(C.wg_thread())
 	if !b.mutex.TryLock() {
-		if b.thread.Load() == thread {
-			defer runtime.UnlockOSThread()
-			err := newError(FailedPrecondition,
-				"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
-			failBody(thread, err)
-			return err
-		}
+		mine = b.thread.Load() == thread
 		runtime.UnlockOSThread() // who waits on a thread of its own keeps one from the process, which has 10,000
+		if mine {
+			return true
+		}
 		b.mutex.Lock()
 		runtime.LockOSThread()
 		thread = uintptr(C.wg_thread())
 	}
 	b.thread.Store(thread)
-	return nil
+	return false
+}
+
+// lock is acquire for who may not do it twice: that is an error, of the body too.
+func (b *builder) lock() error {
+	if !b.acquire() {
+		return nil
+	}
+	err := newError(FailedPrecondition,
+		"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
+	failBody(uintptr(C.wg_thread()), err) // a body stays on its thread
+	return err
 }
 
 // lockToAdd is lock for who adds to the graph. A body may do that to no graph that is older than its own: it is an error of

@@ -281,6 +281,22 @@ func TestBodiesThatUseOlderGraphs(t *testing.T) {
 	}
 }
 
+// A body may look at the graph that its node is added to, as a line for a log does.
+func TestBodiesLookAtTheGraphAround(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, "n", 3)
+	seen := ""
+	name := addOperator(t, one("Looking"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		seen = fmt.Sprintf("%s %v %s %v", x.Name(), x.DType(), x.Shape(), x.Dims())
+		return in, nil
+	})
+	y := g.Add(name, []weft.Value{x}, nil, "", 1)[0]
+	if err := g.Err(); err != nil || seen != "x f32 [n, 3] [-1 3]" || y.Shape() != x.Shape() {
+		t.Errorf("got %v, and %q of %v", err, seen, y)
+	}
+}
+
 func TestWhatCannotBeAdded(t *testing.T) {
 	noLeaks(t)
 	identity := func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) { return in, nil }
