@@ -231,6 +231,21 @@ def test_a_body_may_call_python_when_it_runs() -> None:
     assert [array.tolist() for array in found] == [[2.0, 9.0], [3.0, 12.0]]
 
 
+def test_what_a_body_calls_outlives_its_graph() -> None:
+    def body(graph: weft.Graph, x: Any, *, named: bool) -> Any:
+        return weft.host_call("tests/halved" if named else lambda x: x / 2, [x], [x.dtype], [x.shape])
+
+    weft.add_operator(simple("Halved", attributes=[weft.Attribute("named", "bool", True)]), body)
+    weft.set_host_function("tests/halved", lambda x: x / 2)
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    with pytest.raises(weft.InvalidArgumentError, match=r"Halved calls .*<lambda>.*use one of a module"):
+        graph.add("com.acme.py.Halved", [x], {"named": False})
+    y = graph.add("com.acme.py.Halved", [x])
+    assert weft.Session(graph).run({x: [1.0, 2.0]}, y).tolist() == [0.5, 1.0]
+    weft.set_host_function("tests/halved", None)
+
+
 def test_it_works_inside_branches_loops_and_other_operators() -> None:
     weft.add_operator(simple("Double"), lambda graph, x: x + x)
 

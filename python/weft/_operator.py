@@ -175,6 +175,7 @@ def _call(op: Operator, body: Body) -> Callable[[Any, list[int], Any, int], list
 
     def call(owner: Any, inputs: list[int], attrs: Any, outputs: int) -> list[int]:
         graph = Graph._over(owner)
+        graph._body_of = name
         try:
             given = {key: _read(attrs, key, kind) for key, kind in kinds}
             result = body(graph, *(Value(graph, id) if id else None for id in inputs), **given)
