@@ -459,7 +459,7 @@ class Graph(Handle):
         path: str | os.PathLike[str],
         outputs: Value | Sequence[Value] = (),
         *,
-        session: Session | None = None,
+        session: Session[Any] | None = None,
         training: bool = False,
         weights: str | None = None,
         opset: int = 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ._graph import Value
 from ._handle import Handle, described, need
 from ._run import Cancel, Trace, fed, run_options
 from ._tensor import Tensor, as_tensor
-from ._types import Array, TensorLike
+from ._types import Array, Result, TensorLike
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -39,7 +39,7 @@ def _need_memory(array: Array, what: str) -> None:
     )
 
 
-class Prepared(Handle):
+class Prepared(Handle, Generic[Result]):
     """A run made ready: bind its inputs once, run it often. For one thread at a time.
 
     Examples:
@@ -57,11 +57,12 @@ class Prepared(Handle):
     _what = "prepared call"
 
     def __init__(
-        self, session: Session, feeds: Sequence[Value], fetches: Sequence[Value], targets: Sequence[Value]
+        self, session: Session[Result], feeds: Sequence[Value], fetches: Sequence[Value], targets: Sequence[Value]
     ) -> None:
         from ._session import Session
 
-        self.session = need(session, Session, "the session")
+        need(session, Session, "the session")
+        self.session = session
         self._feeds = [need(value, Value, "a feed") for value in feeds]
         wanted = [need(value, Value, "a fetch").id for value in fetches]
         self._outputs = len(wanted)
@@ -111,6 +112,7 @@ class Prepared(Handle):
         else:
             _native.weft_prepared_run(self._handle, run_options("run", timeout, cancel, trace)._handle)
 
-    def output(self, i: int) -> Array:
-        """Output i of the last run: an array, or a Tensor if it has stayed on the device."""
-        return _native.prepared_output(self._handle, i)
+    def output(self, i: int) -> Result:
+        """Output i of the last run, as `Session.run` gives it. One that is bound to a Tensor on a device is that Tensor again in
+        any session."""
+        return _native.prepared_output(self._handle, i, self.session._tensors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack, overload
 
 from . import _native
 from ._data import Dataset
@@ -16,13 +16,19 @@ from ._history import FitEvent, History, watch
 from ._prepared import Prepared
 from ._run import Cancel, Trace, fed, run_options
 from ._tensor import Tensor
-from ._types import Array, Feeds, TensorLike
+from ._types import Array, Feeds, Result, TensorLike
+
+if TYPE_CHECKING:
+    from ._types import SessionOptions
 
 FitCallback = Callable[[FitEvent], object]
 
 
-class Session(Handle):
+class Session(Handle, Generic[Result]):
     """Runs parts of a graph over variables of its own. Any number of threads may run one session.
+
+    To type checkers it is a `Session[Tensor]` if it is made with `device_outputs=True`, and else gives arrays; functions that
+    take any are annotated with `Session[Any]`.
 
     Args:
         graph: The graph; it may grow later.
@@ -36,8 +42,9 @@ class Session(Handle):
             read for a few rows; products are still computed in f32. Variables stay as they are.
         device: One of `weft.devices()`, which runs what it has kernels for; the CPU runs the rest.
         device_only: Whether an operator that the device has no kernel for is an UnimplementedError instead.
-        device_outputs: Whether what is fetched stays on the device, as a Tensor: `tensor.to("cpu").numpy()` gives the array.
-            Tensors on the device may be fed in any session on it, and are used there without a copy.
+        device_outputs: Whether runs give Tensors, which stay on the device: `tensor.to("cpu").numpy()` gives the array. They
+            may be fed in any session on the device, and are used there without a copy. They are Tensors whatever the device
+            is, the CPU too, and also what no device has (strings, sequences, optionals and maps).
         weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
             session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
             share it, and it may be emptied at any time; whoever writes to it decides what runs compute. None if empty.
@@ -57,12 +64,27 @@ class Session(Handle):
 
     _what = "session"
 
+    @overload
+    def __init__(
+        self: Session[Array], graph: Graph, *, device_outputs: Literal[False] = False, **options: Unpack[SessionOptions]
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Session[Tensor], graph: Graph, *, device_outputs: Literal[True], **options: Unpack[SessionOptions]
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Session[Any], graph: Graph, *, device_outputs: bool, **options: Unpack[SessionOptions]
+    ) -> None: ...
+
     def __init__(
         self,
         graph: Graph,
         *,
         threads: int = 0,
-        share: Session | None = None,
+        share: Session[Any] | None = None,
         max_plans: int = 64,
         spin_after_run_us: int = 0,
         reference_kernels: bool = False,
@@ -90,6 +112,7 @@ class Session(Handle):
         other = None if share is None else need(share, Session, "share")._handle
         self._owner = _native.weft_session_new(graph._handle, options._handle, other)
         self._closed = False
+        self._tensors = bool(device_outputs)
         self._plain = interruptible(Options("run"))._handle  # of runs that ask for nothing
 
     def close(self) -> None:
@@ -114,7 +137,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array: ...
+    ) -> Result: ...
 
     @overload
     def run(
@@ -126,7 +149,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array: ...
+    ) -> Result: ...
 
     @overload
     def run(
@@ -138,7 +161,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> list[Array]: ...
+    ) -> list[Result]: ...
 
     def run(
         self,
@@ -149,33 +172,33 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array | list[Array]:
+    ) -> Result | list[Result]:
         """Computes `fetches`.
 
         Args:
             feeds: What inputs (or any other values) are, by Value.
-            fetches: One value gives one array, a list a list of them.
+            fetches: One value gives one result, a list a list of them.
             targets: Values that are computed for their effect alone, such as training steps.
             timeout: Seconds after which DeadlineExceededError is raised; None is no limit.
             cancel: A token to stop the run from another thread.
             trace: Collects what ran when.
 
         Returns:
-            Arrays over the library's memory; a list of them for several values, and for one that is a sequence. Of a session
-            with `device_outputs`, Tensors on the device.
+            Arrays over the library's memory: of a sequence a list of them, of an optional what it holds or None, of a map a
+            dict. Of a session with `device_outputs`, Tensors.
         """
         if timeout is None and cancel is None and trace is None:
             options = self._plain
         else:
             options = run_options("run", timeout, cancel, trace)._handle
-        return _native.session_run(self._owner, options, feeds, fetches, targets)
+        return _native.session_run(self._owner, options, feeds, fetches, targets, self._tensors)
 
     def prepare(
         self,
         feeds: Sequence[Value] = (),
         fetches: Sequence[Value] = (),
         targets: Sequence[Value] = (),
-    ) -> Prepared:
+    ) -> Prepared[Result]:
         """Makes a run ready that is called often. Where the sizes of all that is fed are known it is also planned: the first
         run then takes no longer than the others, unless something is bound that lies on a device."""
         return Prepared(self, feeds, fetches, targets)
@@ -185,7 +208,7 @@ class Session(Handle):
         _native.weft_session_initialise(self._handle)
 
     def get(self, variable: str | Value) -> Array:
-        """A copy of a variable's value; fetching the variable gives one on the device, in a session that leaves it there."""
+        """A copy of a variable's value; fetching the variable gives one on the device, in a session with `device_outputs`."""
         name = self._own(variable).name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 

@@ -259,9 +259,10 @@ class Tensor(Handle, _native.Exporter):
         return f"Tensor {_native.weft_tensor_text(self._handle).decode()}"
 
 
-def result_of(handle: Any) -> Any:
-    """What a run gives of a tensor: what `Tensor.numpy` does, or the Tensor itself if it lies on a device."""
-    return numpy_of(handle) if _native.weft_tensor_device(handle) == "cpu" else Tensor._over(handle)
+def result_of(handle: Any, as_tensor: bool) -> Any:
+    """What a run gives of a tensor: a Tensor if that is wanted or it lies on a device, else what `Tensor.numpy` does."""
+    stays = as_tensor or _native.weft_tensor_device(handle) != "cpu"
+    return Tensor._over(handle) if stays else numpy_of(handle)
 
 
 def numpy_of(handle: Any) -> Any:

@@ -66,7 +66,7 @@ class Doubled:
         self.y = self.x * 2.0
         self.w = graph.variable("w", [1.0])
         self.step = weft.assign(self.w, self.w + 1.0)
-        self.session: Any = weft.Session(graph, device=device, device_outputs=True)
+        self.session = weft.Session(graph, device=device, device_outputs=True)
         self.there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to(device)
 
 
