@@ -16,13 +16,20 @@ struct Formal {
   std::string doc{};      ///< for people
 };
 
+/// What an attribute is where a node says nothing: what Attrs::set takes, or nothing.
+struct Default : std::optional<Attrs::Setting> {
+  using std::optional<Attrs::Setting>::optional;
+  Default() = default;                                                                  ///< nothing
+  Default(DType dtype) : std::optional<Attrs::Setting>(static_cast<int64_t>(dtype)) {}  ///< an element type
+};
+
 /// An attribute of an Operator.
 struct Attribute {
-  std::string name;  ///< an identifier
-  std::string kind;  ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
-  std::optional<Attrs::Setting> default_value{};  ///< where a node says nothing; without one, a node may lack it
-  bool required = false;                          ///< a node must have it
-  std::string doc{};                              ///< for people
+  std::string name;         ///< an identifier
+  std::string kind;         ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
+  Default default_value{};  ///< where a node says nothing; without one, a node may lack it
+  bool required = false;    ///< a node must have it
+  std::string doc{};        ///< for people
 };
 
 /// An operator of the program's own: what it is called, takes and gives.
