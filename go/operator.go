@@ -54,8 +54,9 @@ type Attribute struct {
 //
 // It is called when a node is added, loaded, differentiated and made ready to run, several times for one node, on the
 // thread that does it or on several at once. What it builds must depend on the types, shapes and attributes alone, and be
-// built of the values that it gets; it may use other operators of the program, but not its own. An error that it gives, one
-// of building the graph, one of adding to a graph that was there before, which leaves that graph as it was, a panic or
+// built of the values that it gets; it may use other operators of the program, but not its own. It must not wait for another
+// goroutine that uses a graph which was there before, as that one waits for whoever needs the body. An error that it gives,
+// one of building the graph, one of adding to a graph that was there before, which leaves that graph as it was, a panic or
 // runtime.Goexit is the cause of the error of the call that needed the body.
 type BodyFunction func(graph *Graph, inputs []Value, attrs Attrs) ([]Value, error)
 

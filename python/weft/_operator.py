@@ -93,7 +93,8 @@ def add_operator(op: Operator, body: Body | None = None) -> Any:
     Without a body it decorates one. A body is called when a node is added, loaded, differentiated and made ready to run,
     several times for one node, on the thread that does it or on several at once. What it builds must depend on the types,
     shapes and attributes alone, and be built in the graph that it gets, of the Values that it gets; it may use other
-    operators of the program, but not its own. An exception in it comes out of the call that needed the body.
+    operators of the program, but not its own. It must not wait for another thread that uses a graph which was there before, as
+    that one waits for whoever needs the body. An exception in it comes out of the call that needed the body.
 
     Args:
         op: The operator.
