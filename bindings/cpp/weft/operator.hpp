@@ -148,8 +148,9 @@ inline SchemaHandle make_schema(const Operator& op) {
 /// thread that does it or on several at once. What it builds must depend on the types, shapes and attributes alone, and be
 /// built in the graph that it gets, of the values that it gets; it may use other operators of the program, but not its own.
 /// It must not wait for another thread that uses a graph which was there before, as that one waits for whoever needs the
-/// body. A weft::Error that it throws is told by the call that needed the body, with the node; what else it throws comes out of
-/// that call as it is. ALREADY_EXISTS for an operator of that name, INVALID_ARGUMENT for what no operator can be like.
+/// body. A weft::Error that it throws is told by the call that needed the body, with the node; what else it throws comes
+/// out of that call as it is. ALREADY_EXISTS for an operator of that name, INVALID_ARGUMENT for what no operator can be
+/// like.
 inline void add_operator(const Operator& op, BodyFunction body) {
   if (body == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "an operator needs a body");
   const detail::SchemaHandle schema = detail::make_schema(op);
