@@ -371,6 +371,8 @@ def test_what_cannot_be_added() -> None:
         weft.add_operator(simple("No", attributes=[weft.Attribute("a", "int", 1, required=True)]), identity)
     with pytest.raises(TypeError, match="Operator"):
         weft.add_operator("com.acme.py.No", identity)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="Operator"):
+        weft.add_operator(identity)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="Formal"):
         weft.add_operator(weft.Operator("com.acme.py.No", ["x"], []), identity)  # type: ignore[list-item]
     with pytest.raises(TypeError, match="function"):

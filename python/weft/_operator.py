@@ -123,11 +123,12 @@ def add_operator(op: Operator, body: Body | None = None) -> Any:
         >>> weft.Session(graph).run({x: [2.0, -4.0]}, y).tolist()
         [1.0, -2.0]
     """
+    need(op, Operator, "the operator")
     if body is None:
         return lambda given: add_operator(op, given)
     if not callable(body):
         raise TypeError(f"the body of an operator is a function, not {described(body)}")
-    _native.op_add(_schema(need(op, Operator, "the operator")), _call(op, body))
+    _native.op_add(_schema(op), _call(op, body))
     return body
 
 
