@@ -340,6 +340,32 @@ def test_the_graph_around_is_not_to_be_built_by_a_body() -> None:
     outside.clear()  # the body stays, and would keep the graph
 
 
+def test_a_body_may_be_wrong_when_it_is_run() -> None:
+    """An error that it makes in a graph which was there before leaves that graph as it was."""
+    older = weft.Graph()
+    v = older.input("v", "f32", ["n"])
+    outside: list[weft.Value] = []  # empty in the end: the body stays, and would keep the graph
+
+    def body(graph: weft.Graph, x: Any) -> Any:
+        for value in outside:
+            value.sum()
+        return x * 3.0
+
+    weft.add_operator(simple("Meddles"), body)
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    y = graph.add("com.acme.py.Meddles", [x])
+    session = weft.Session(graph)
+    for meddled in (v, x):
+        outside.append(meddled)
+        with pytest.raises(weft.FailedPreconditionError, match="the graph that it is given"):
+            session.run({x: [1.0]}, y)
+        outside.clear()
+    assert session.run({x: [1.0]}, y).tolist() == [3.0]
+    assert older.node_count == 1  # v
+    assert weft.Session(older).run({v: [1.0]}, v * 2.0).tolist() == [2.0]
+
+
 def test_an_operator_cannot_be_made_of_itself() -> None:
     weft.add_operator(simple("Self"), lambda graph, x: graph.add("com.acme.py.Self", [x]))
     graph = weft.Graph()
