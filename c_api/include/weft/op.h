@@ -18,8 +18,8 @@ WEFT_API int32_t weft_op_count(void);
 /** The full name of operator i ("MatMul", "weft.Adam"), sorted by domain and name; NULL if there is none. Operators that
  * are registered meanwhile come between the others. The name stays. */
 WEFT_API const char* weft_op_name(int32_t i);
-/** The definition of an operator as JSON: names, types and docs of inputs, outputs and attributes; a default that is no
- * finite number is "inf", "-inf" or "nan". NOT_FOUND, with the
+/** The definition of an operator as JSON: its "group" ("math", or "nn/conv": a part of the group "nn"), names, types and docs
+ * of inputs, outputs and attributes; a default that is no finite number is "inf", "-inf" or "nan". NOT_FOUND, with the
  * nearest name, if there is none. */
 WEFT_API weft_status* weft_op_inspect(const char* name, weft_bytes** out_json) WEFT_MUST_USE;
 
