@@ -125,16 +125,24 @@ func checkRun(ctx context.Context, status *C.weft_status) error {
 	return err
 }
 
-// statusOf makes a status of an error of Go, which comes back as the cause of the call's error.
+// statusOf makes a status of an error of Go, which comes back as the cause of the call's error. It is for callbacks, where
+// nothing may panic: what an error says of itself is the program's too, and panics if it is a nil pointer that reads a field.
 func statusOf(err error) *C.weft_status {
-	code, text := Unknown, err.Error()
-	var known *Error
-	if errors.As(err, &known) {
-		code = known.Code
+	code, text := Unknown, ""
+	ask := func() error {
+		text = err.Error()
+		var known *Error
+		if errors.As(err, &known) {
+			code = known.Code
+			if known == err { // The call's error begins as this one does.
+				text = known.text()
+			}
+		}
+		return nil
 	}
-	// The call's error begins as this one does.
-	if known != nil && known == err {
-		text = known.text()
+	if problem := guarded(ask); problem != nil {
+		err = problem
+		_ = ask() // of an error that is made here
 	}
 	message := C.CString(text)
 	defer C.free(unsafe.Pointer(message))

@@ -107,7 +107,7 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 	if err := check(f(opts.pointer, &out)); err != nil {
 		return nil, err
 	}
-	return newGraph(out, &builder{}, 0), nil
+	return newGraph(out, newBuilder(), 0), nil
 }
 
 // Inspect tells what is in an ONNX file, and what of it cannot be loaded, as JSON. Its keys are those of weft_model_inspect:

@@ -41,28 +41,63 @@ type level struct {
 
 // builder is what a graph and the branches inside it have in common.
 type builder struct {
+	number uint64 // rises from graph to graph; 0 of one that was never there
 	mutex  sync.Mutex
 	thread atomic.Uintptr // of the goroutine that has the mutex, which stays on it; 0 if nobody has
 	err    error
 }
 
-// lock waits for whoever is building, until unlock. Inside the body of an operator that may be the goroutine itself, which
-// adds the node that the body is for: a body is called on the thread that needs it. Then it is an error, of that body too.
-func (b *builder) lock() error {
+var builders atomic.Uint64 // how many there were
+
+func newBuilder() *builder { return &builder{number: builders.Add(1)} }
+
+// acquire waits for whoever is building, until unlock. Inside the body of an operator that may be the goroutine itself, which
+// adds the node that the body is for: a body is called on the thread that needs it. Then acquire is true, and there is nothing
+// to unlock.
+func (b *builder) acquire() (mine bool) {
 	runtime.LockOSThread()
 	thread := uintptr(C.wg_thread())
 	if !b.mutex.TryLock() {
-		if b.thread.Load() == thread {
-			defer runtime.UnlockOSThread()
-			err := newError(FailedPrecondition,
-				"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
-			failBody(thread, err)
-			return err
+		mine = b.thread.Load() == thread
+		runtime.UnlockOSThread() // who waits on a thread of its own keeps one from the process, which has 10,000
+		if mine {
+			return true
 		}
 		b.mutex.Lock()
+		runtime.LockOSThread()
+		thread = uintptr(C.wg_thread())
 	}
 	b.thread.Store(thread)
-	return nil
+	return false
+}
+
+// lock is acquire for who may not do it twice: that is an error, of the body too.
+func (b *builder) lock() error {
+	if !b.acquire() {
+		return nil
+	}
+	err := newError(FailedPrecondition,
+		"the graph is being built; the body of an operator is built in the graph that it is given, of the values that it is given")
+	failBody(uintptr(C.wg_thread()), err) // a body stays on its thread
+	return err
+}
+
+// lockToAdd is lock for who adds to the graph. A body may do that to no graph that is older than its own: it is an error of
+// the body, and not one of the graph, with which nothing is wrong.
+func (b *builder) lockToAdd() error {
+	if err := b.lock(); err != nil {
+		return err
+	}
+	thread := b.thread.Load()
+	body, inBody := innermost.Load(thread)
+	if !inBody || b.number == 0 || b.number >= body.(*Graph).level.builder.number {
+		return nil
+	}
+	b.unlock()
+	err := newError(FailedPrecondition,
+		"the body of an operator is built in the graph that it is given, or in ones that it makes")
+	failBody(thread, err)
+	return err
 }
 
 func (b *builder) unlock() {
@@ -94,7 +129,7 @@ func NewGraphOpset(opset int) *Graph {
 	if err := check(C.wg_graph_new(C.int32_t(opset), &out)); err != nil {
 		return brokenGraph(err)
 	}
-	return newGraph(out, &builder{}, 0)
+	return newGraph(out, newBuilder(), 0)
 }
 
 // Close lets the graph and its layers go; sessions of it stay usable. It may be called again.
@@ -156,7 +191,7 @@ func (g *Graph) Err() error {
 
 // fail keeps the first error, with the line of the caller.
 func (g *Graph) fail(err error) {
-	if g.level.builder.lock() != nil {
+	if g.level.builder.lockToAdd() != nil {
 		return
 	}
 	defer g.level.builder.unlock()
@@ -196,7 +231,7 @@ func caller() string {
 // build calls f on the graph to add to, unless there was an error; it tells whether all went well.
 func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) bool {
 	b := g.level.builder
-	if b.lock() != nil {
+	if b.lockToAdd() != nil {
 		return false
 	}
 	defer b.unlock()

@@ -99,6 +99,14 @@ type myError struct{ number int }
 
 func (e *myError) Error() string { return "mine" }
 
+// textError panics if it is asked what it says while it is nil.
+type textError struct{ text string }
+
+func (e *textError) Error() string { return e.text }
+
+// noProblem gives the nil that is an error all the same once a function returns it as one.
+func noProblem() *textError { return nil }
+
 func TestErrorsOfHostFunctions(t *testing.T) {
 	noLeaks(t)
 	closed, _ := weft.TensorOf[float32](1)
@@ -120,6 +128,10 @@ func TestErrorsOfHostFunctions(t *testing.T) {
 				return errors.As(err, &p) && errors.Is(err, weft.Internal) && strings.Contains(string(p.Stack),
 					"host_test.go")
 			}},
+		"typed nil": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return nil, noProblem() }, func(err error) bool {
+			var p *weft.PanicError
+			return errors.As(err, &p) && errors.Is(err, weft.Internal) && strings.Contains(string(p.Stack), "textError")
+		}},
 		"few": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return nil, nil }, isInvalid},
 		"many": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{ints(), ints()}, nil },
 			isInvalid},
@@ -137,6 +149,9 @@ func TestErrorsOfHostFunctions(t *testing.T) {
 			if !errors.As(err, &e) || !strings.Contains(e.Origin, "host_test.go") || e.Op != "weft.HostCall" {
 				t.Errorf("got %+v", e)
 			}
+			// The session is as good as before.
+			setHostFunction(t, "test", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, nil })
+			wantData(t, fetch[float32](t, s, feeds, y), 1, 2)
 		})
 	}
 }

@@ -23,7 +23,9 @@ static const char* last_error(void) { return dlerror(); }
 
 wg_functions wg_table;
 
-static const char* const kNames[] = {WG_NAMES};
+static const char* const kNames[] = {
+#include "native_names.h"
+    NULL};
 
 char* wg_open(const char* path) {
   void* library = open_library(path);

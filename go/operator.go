@@ -54,8 +54,10 @@ type Attribute struct {
 //
 // It is called when a node is added, loaded, differentiated and made ready to run, several times for one node, on the
 // thread that does it or on several at once. What it builds must depend on the types, shapes and attributes alone, and be
-// built of the values that it gets; it may use other operators of the program, but not its own. An error that it gives, one
-// of building the graph, a panic or runtime.Goexit is the cause of the error of the call that needed the body.
+// built of the values that it gets; it may use other operators of the program, but not its own. It must not wait for another
+// goroutine that uses a graph which was there before, as that one waits for whoever needs the body. An error that it gives,
+// one of building the graph, one of adding to a graph that was there before, which leaves that graph as it was, a panic or
+// runtime.Goexit is the cause of the error of the call that needed the body.
 type BodyFunction func(graph *Graph, inputs []Value, attrs Attrs) ([]Value, error)
 
 // addedOperator is what the library holds of an operator, for good.
@@ -213,7 +215,7 @@ func failBody(thread uintptr, err error) {
 func weftGoBody(user C.uintptr_t, graph *C.weft_graph, inputs *C.int64_t, inputCount C.int32_t, attrs *C.weft_attrs,
 	out *C.int64_t, outputCount C.int32_t) *C.weft_status {
 	added := cgo.Handle(user).Value().(*addedOperator)
-	g := newGraph(graph, &builder{}, 0)
+	g := newGraph(graph, newBuilder(), 0)
 	defer g.Close()
 	thread := uintptr(C.wg_thread())
 	outer, nested := innermost.Swap(thread, g)

@@ -3,12 +3,16 @@
 package weft_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -177,6 +181,9 @@ func TestErrorsOfBodies(t *testing.T) {
 	for said, wrong := range map[string]weft.BodyFunction{
 		"no file": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) { return nil, mine },
 		"panic":   func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) { panic("oh") },
+		"a Go function panicked: runtime error": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
+			return nil, noProblem()
+		},
 		"gave 0 values, but the node has 1 outputs": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
 			return nil, nil
 		},
@@ -215,10 +222,78 @@ func TestErrorsOfBodies(t *testing.T) {
 		if said == "no file" && !errors.Is(known, mine) {
 			t.Errorf("got %v", known)
 		}
+		if in.Name() != "in" { // looking at the graph waits for nobody
+			t.Errorf("%s: got %q", said, in.Name())
+		}
 		if g == outer { // an error stays with a graph
 			outer = newGraph(t)
 			x = outer.Input("x", weft.F32, 2, 3)
 		}
+	}
+}
+
+// What a body does to a graph that was there before is an error of the body's, when a node is added and when it is run; that
+// graph is as it was.
+func TestBodiesThatUseOlderGraphs(t *testing.T) {
+	noLeaks(t)
+	const said = "in the graph that it is given, or in ones that it makes"
+	other := newGraph(t)
+	v := other.Input("v", weft.F32, "n")
+	var meddle func()
+	name := addOperator(t, one("Meddling"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		meddle()
+		return in, nil
+	})
+	for what, use := range map[string]func(){
+		"adds":   func() { v.Neg() },
+		"errors": func() { other.Scope("") },
+	} {
+		meddle = use
+		g := newGraph(t)
+		g.Add(name, []weft.Value{g.Input("x", weft.F32)}, nil, "", 1)
+		if err := g.Err(); !errors.Is(err, weft.FailedPrecondition) || !strings.Contains(err.Error(), said) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	meddle = func() {
+		own := newGraph(t)
+		if err := own.Input("x", weft.F32).Neg().Graph().Err(); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, "n")
+	y := g.Add(name, []weft.Value{x}, nil, "", 1)[0]
+	s, right := newSession(t, g), meddle
+	numbers := tensor[float32](t, []int64{2}, 1, 2)
+	for _, older := range []weft.Value{v, x} {
+		meddle = func() { older.Neg() }
+		_, err := s.Run(t.Context(), weft.Feeds{x: numbers}, y)
+		if !errors.Is(err, weft.FailedPrecondition) || !strings.Contains(err.Error(), said) {
+			t.Errorf("got %v", err)
+		}
+	}
+	meddle = right
+	wantData(t, fetch[float32](t, s, weft.Feeds{x: numbers}, y), 1, 2)
+	wantData(t, fetch[float32](t, newSession(t, other), weft.Feeds{v: numbers}, v.Neg()), -1, -2)
+	if err := errors.Join(g.Err(), other.Err()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A body may look at the graph that its node is added to, as a line for a log does.
+func TestBodiesLookAtTheGraphAround(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, "n", 3)
+	seen := ""
+	name := addOperator(t, one("Looking"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		seen = fmt.Sprintf("%s %v %s %v", x.Name(), x.DType(), x.Shape(), x.Dims())
+		return in, nil
+	})
+	y := g.Add(name, []weft.Value{x}, nil, "", 1)[0]
+	if err := g.Err(); err != nil || seen != "x f32 [n, 3] [-1 3]" || y.Shape() != x.Shape() {
+		t.Errorf("got %v, and %q of %v", err, seen, y)
 	}
 }
 
@@ -319,6 +394,55 @@ func TestBodiesBuiltByGoroutines(t *testing.T) {
 	if err := g.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestWaitingChild is what the process of the test below runs, which may have fewer threads than goroutines wait.
+func TestWaitingChild(t *testing.T) {
+	if os.Getenv("WEFT_TEST_CHILD") == "" {
+		t.Skip("for another test")
+	}
+	debug.SetMaxThreads(500)
+	const count = 1000
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	name := addOperator(t, one("Waiting"), func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
+		begin()
+		<-goOn
+		return in, nil
+	})
+	g := newGraph(t)
+	x := g.Input("x", weft.F32)
+	var group sync.WaitGroup
+	group.Add(1 + count)
+	go func() {
+		defer group.Done()
+		g.Add(name, []weft.Value{x}, nil, "", 1)
+	}()
+	<-begun
+	for range count {
+		go func() {
+			defer group.Done()
+			if x.DType() != weft.F32 {
+				t.Error("the value has another type")
+			}
+		}()
+	}
+	stacks := make([]byte, 16<<20)
+	for waiting := 0; waiting < count; {
+		runtime.Gosched()
+		waiting = bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("[sync.Mutex.Lock"))
+	}
+	close(goOn)
+	group.Wait()
+	if err := g.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Goroutines that wait for a graph take no threads of the system, of which a process may have 10,000.
+func TestManyGoroutinesWaitForABody(t *testing.T) {
+	library := must[string](t)(weft.Library())
+	wantWords(t, childOf(t, "TestWaitingChild", "WEFT_LIBRARY="+library), "PASS")
 }
 
 func TestOperatorsAddedByGoroutines(t *testing.T) {

@@ -57,10 +57,9 @@ func (v Value) read(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) er
 	if v.home == nil {
 		return newError(InvalidArgument, "the value was not built")
 	}
-	if err := v.home.builder.lock(); err != nil {
-		return err
+	if mine := v.home.builder.acquire(); !mine { // else a body looks at the graph around it
+		defer v.home.builder.unlock()
 	}
-	defer v.home.builder.unlock()
 	if !v.home.handle.acquire() {
 		return closedError("the graph")
 	}

@@ -227,6 +227,12 @@ def block(function, missing):
     text = call(function, missing)
     lines = []
     if function.can_fail and function.name != "weft_status_new":
+        if missing is None:
+            checked = f'succeeded({text}, "{function.name}");'
+        else:
+            checked = f'refused({text}, "{function.name}", "{missing.name}");'
+        if not results:
+            return [f"  {checked}"]
         lines.append("  {")
         for result in results:
             kind = out_type(result)
@@ -235,12 +241,10 @@ def block(function, missing):
                 lines.append(f"    {kind} {result.name}[{ARRAYS[result.name]}] = {{{start}, {start}}};")
             else:
                 lines.append(f"    {kind} {result.name} = {start};")
-        lines.append(f"    weft_status* status = {text};")
+        lines.append(f"    {checked}")
         if missing is None:
-            lines.append(f'    succeeded(status, "{function.name}");')
             lines += [f"    {free(result)}" if free(result) else f"    (void){result.name};" for result in results]
         else:
-            lines.append(f'    refused(status, "{function.name}", "{missing.name}");')
             for result in results:
                 first = f"{result.name}[0]" if result.name in ARRAYS else result.name
                 lines.append(f'    emptied({first} == 0, "{function.name}", "{missing.name}", "{result.name}");')
@@ -259,15 +263,13 @@ def block(function, missing):
     return lines
 
 
-def null_test():
-    out = [f"/* Calls every function with NULL for each of its pointers; {NOTE}. */"]
+def null_test(header, functions):
+    out = [f"/* Calls every function of weft/{header} with NULL for each of its pointers; {NOTE}. */"]
     out += ["#define _POSIX_C_SOURCE 200809L", '#include "null_arguments.h"', ""]
     names = []
-    for function in abi.functions():
+    for function in functions:
         pointers = [a for a in function.arguments if a.is_pointer and not optional(function, a)]
         whole = function.can_fail and not NO_WHOLE_CALL.search(function.name)
-        if not any(a.is_pointer for a in function.arguments):
-            continue
         blocks = [block(function, None)] if whole or not pointers else []
         blocks += [block(function, pointer) for pointer in pointers]
         names.append(function.name)
@@ -279,6 +281,16 @@ def null_test():
     out += [f"  test_{name}();" for name in names]
     out += ["  return finish();", "}", ""]
     return "\n".join(out)
+
+
+def null_tests():
+    """A program for each header."""
+    parts = {}
+    for function in abi.functions():
+        if any(argument.is_pointer for argument in function.arguments):
+            parts.setdefault(function.header, []).append(function)
+    for header, functions in parts.items():
+        yield f"tests/c_api/null_arguments_{header.removesuffix('.h')}_test.c", null_test(header, functions)
 
 
 def word(function):
@@ -312,7 +324,7 @@ def list_text():
 
 def files():
     yield "c_api/abi.txt", list_text()
-    yield "tests/c_api/null_arguments_test.c", null_test()
+    yield from null_tests()
     for header in [*abi.headers(), abi.HEADERS / "weft.h"]:
         text = f"/* {header.name} stands alone, and may be included twice; {NOTE}. */\n"
         include = f'#include "weft/{header.name}"\n'

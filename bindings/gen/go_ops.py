@@ -22,11 +22,6 @@ KINDS = {
 ZEROES = {"int": 0, "bool": False, "float": 0, "string": ""}
 NAME_DOC = 'Of the node, in errors and for Find. "": one that the graph chooses.'
 KEYWORDS = {"range", "func", "type", "map", "select", "go", "if", "else", "for", "var", "len", "string", "weft"}
-SUBJECTS = {
-    "math": "Arithmetic.",
-    "nn": "Convolutions, pools and normalizations.",
-    "shape": "Shapes of tensors.",
-}
 
 
 def gofmt(text):
@@ -270,7 +265,7 @@ def files():
                  'import weft "github.com/weft-ml/weft/go"', ""]
         for function in members:
             lines += function.text()
-        yield f"go/ops/{group}.go", gofmt("\n".join(lines))
+        yield f"go/ops/{members[0].op.file}.go", gofmt("\n".join(lines))
     _, layers = model.load()
     lines = [f"// Layers of each kind: {MARK}", "", "//go:build cgo", "", "package weft", ""]
     for kind in layers:

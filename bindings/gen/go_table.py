@@ -1,4 +1,4 @@
-"""go/native.h: the C functions as a table that is filled when the library is opened; go/constants.go: its numbers."""
+"""go/native*.h: the C functions, and the table of them that is filled when the library is opened; go/constants.go: the numbers."""
 
 import abi
 
@@ -41,30 +41,36 @@ def refusal(function):
     return f"if ({' || '.join(cut)}) return wg_refuse({drop}); "
 
 
-def header():
-    functions = abi.functions()
-    lines = [
-        f"// The functions of libweft, called through a table that wg_open fills: {MARK}",
-        "#ifndef WEFT_GO_NATIVE_H_",
-        "#define WEFT_GO_NATIVE_H_",
-        "",
-        "#include <stddef.h>",
-        "#include <stdint.h>",
-        "",
-    ]
+def guarded(name, what, lines):
+    """The text of a header."""
+    guard = f"WEFT_GO_{name.upper()}_H_"
+    return "\n".join([f"// {what}: {MARK}", f"#ifndef {guard}", f"#define {guard}", "", *lines, "", "#endif", ""])
+
+
+def table():
+    lines = ["#include <stddef.h>", "#include <stdint.h>", ""]
     lines += [f"typedef struct {name} {name};" for name in abi.handles()]
     for name, result, arguments in abi.callbacks():
         values = ", ".join(f"{a.type} {a.name}" for a in arguments)
         lines.append(f"typedef {result} (*{name})({values});")
     lines += ["", "typedef struct {"]
-    for function in functions:
+    for function in abi.functions():
         values = ", ".join(f"{a.type} {a.name}" for a in function.arguments) or "void"
         lines.append(f"  {function.result} (*{function.name})({values});")
-    lines += ["} wg_functions;", "", "extern wg_functions wg_table;", ""]
-    lines += ["// Names of the functions, in the order of the table.", "#define WG_NAMES \\"]
-    lines += [f'  "{function.name}", \\' for function in functions]
-    lines += ["  NULL", ""]
-    lines += [
+    lines += ["} wg_functions;", "", "extern wg_functions wg_table;"]
+    return guarded("native_table", "The functions of libweft as a table that wg_open fills", lines)
+
+
+def names():
+    """What stands in an array of strings."""
+    lines = [f"// The names of the functions, in the order of the table: {MARK}"]
+    return "\n".join(lines + [f'"{function.name}",' for function in abi.functions()]) + "\n"
+
+
+def header():
+    lines = [
+        '#include "native_table.h"',
+        "",
         "// What Go passes for a string with a NUL character in it, where C would cut it: the functions refuse it.",
         "extern const char wg_cut[];",
         "int wg_any_cut(const char* const* texts, int64_t count);",
@@ -72,9 +78,8 @@ def header():
         "weft_status* wg_refuse(weft_drop drop, uintptr_t user);",
         "",
     ]
-    lines += [wrapper(function) for function in functions]
-    lines += ["", "#endif", ""]
-    return "\n".join(lines)
+    lines += [wrapper(function) for function in abi.functions()]
+    return guarded("native", "The functions of libweft, called through the table", lines)
 
 
 def go_name(constant):
@@ -109,4 +114,6 @@ def gofmt(text):
 
 def files():
     yield "go/native.h", header()
+    yield "go/native_table.h", table()
+    yield "go/native_names.h", names()
     yield "go/constants.go", constants()

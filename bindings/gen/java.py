@@ -317,7 +317,7 @@ def files():
     ops, layers = model.load()
     base = "java/src/main/java/io/weft/"
     yield base + "Native.java", java_native.native_java()
-    yield "java/src/main/native/native.cc", java_native.native_cc()
+    yield from java_native.native_cc()
     yield base + "Ops.java", ops_java(ops)
     yield base + "Layers.java", layers_java(layers)
 

@@ -234,6 +234,12 @@ def native_java():
 
 
 def native_cc():
-    text = "\n\n".join(forward.cc() for forward in forwards())
-    return (f"// The forwards of Native's methods; {HEADER}.\n"
-            f'#include "support.h"\n\nusing namespace weft_jni;\n\nextern "C" {{\n\n{text}\n\n}}  // extern "C"\n')
+    """A file for each header of the C ABI."""
+    parts = {}
+    for forward in forwards():
+        parts.setdefault(forward.function.header, []).append(forward.cc())
+    for header, members in parts.items():
+        text = "\n\n".join(members)
+        yield (f"java/src/main/native/native_{header.removesuffix('.h')}.cc",
+               f"// The forwards of Native's methods of weft/{header}; {HEADER}.\n"
+               f'#include "support.h"\n\nusing namespace weft_jni;\n\nextern "C" {{\n\n{text}\n\n}}  // extern "C"\n')

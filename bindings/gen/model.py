@@ -44,6 +44,16 @@ class Op:
     no_gradient: str = ""
 
     @property
+    def chapter(self):
+        """Of docs/operators.md: the first word of the group."""
+        return self.group.partition("/")[0]
+
+    @property
+    def file(self):
+        """The name of a file that has the operators of the group alone."""
+        return self.group.replace("/", "_")
+
+    @property
     def full_name(self):
         return f"{self.domain}.{self.name}" if self.domain else self.name
 

@@ -36,7 +36,7 @@ What has no variables of its own is an operator and no layer: pools, activations
 and RNN take their weights as inputs: make variables of them.
 """
 INITIAL = "Initial value: "
-# What stands above the operators of a group.
+# What stands above the operators of a chapter.
 GROUPS = {"gradient": "Operators that gradients are made of; programs have no need to add them."}
 
 
@@ -100,9 +100,9 @@ def layer(each):
 
 def files():
     ops, layers = model.load()
-    groups = {group: [] for group in sorted({op.group for op in ops})}
+    groups = {chapter: [] for chapter in sorted({op.chapter for op in ops})}
     for op in sorted(ops, key=lambda op: (op.domain, op.name)):
-        groups[op.group].append(op)
+        groups[op.chapter].append(op)
     lines = [OPERATORS, *contents(groups), ""]
     for group, members in groups.items():
         lines += [f"## {group}", ""] + ([GROUPS[group], ""] if group in GROUPS else [])

@@ -118,6 +118,7 @@ class OpDef : public WithAttrs<OpDef> {
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
+  // The chapter of the documentation; "nn/conv" where one has several subjects, which have files of their own in Go.
   OpDef& group(std::string_view group) {
     group_ = group;
     return *this;

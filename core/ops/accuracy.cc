@@ -45,7 +45,7 @@ Status body(BodyContext& c) {
 
 void define_op_accuracy(OpRegistry& ops) {
   ops.add(kWeftDomain, "Accuracy")
-      .group("nn")
+      .group("loss")
       .doc(
           "The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN "
           "where no label counts.")

@@ -272,7 +272,7 @@ Status long_mask_alone(DowngradeContext& c) {
 
 void define_op_attention(OpRegistry& ops) {
   ops.add("Attention")
-      .group("nn")
+      .group("nn/attention")
       .since(24)
       .doc(
           "`softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how "

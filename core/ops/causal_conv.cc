@@ -71,7 +71,7 @@ Status causal_conv(BodyContext& c) {
 
 void define_op_causal_conv(OpRegistry& ops) {
   ops.add("CausalConvWithState")
-      .group("nn")
+      .group("nn/conv")
       .since(27)
       .doc(
           "The convolution of each channel by itself along L, where each place sees itself and the k - 1 before it: "

@@ -5,7 +5,7 @@ namespace weft {
 
 void define_op_checked_lengths(OpRegistry& ops) {
   ops.add(kWeftDomain, "CheckedLengths")
-      .group("nn")
+      .group("nn/recurrent")
       .doc(
           "Lengths as they are. One below 0 or above `most` is OUT_OF_RANGE, with the name of the input that it is of. "
           "Operators that are made of others where a device has no kernel of them, such as LSTM, check theirs so.")

@@ -110,7 +110,7 @@ OpDef& block_schema(OpDef& op) {
 
 void define_op_col2im(OpRegistry& ops) {
   block_schema(ops.add("Col2Im"))
-      .group("nn")
+      .group("nn/conv")
       .since(18)
       .doc(
           "An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; "
@@ -124,7 +124,7 @@ void define_op_col2im(OpRegistry& ops) {
       .infer(infer_col2im)
       .grad(grad_col2im);
   block_schema(ops.add(kWeftDomain, "Im2Col"))
-      .group("gradient")
+      .group("gradient/conv")
       .doc("The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.")
       .input("image", "T", "[N, C, D1, ...].")
       .input("block_shape", "i64", "[axes]: the sizes of a block.")

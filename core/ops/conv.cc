@@ -67,7 +67,7 @@ Status fused_conv_body(BodyContext& c) {
 
 OpDef& conv_schema(OpDef& op) {
   return conv_window_schema(op)
-      .group("nn")
+      .group("nn/conv")
       .types("T", kFloatTypes)
       .optional_attr("kernel_shape", AttrKind::kInts, "Taken from W if not given.")
       .input("X", "T", "[N, C, D1, ...].")
@@ -90,7 +90,7 @@ void define_op_conv(OpRegistry& ops) {
       .body(fused_conv_body)
       .internal();
   conv_window_schema(ops.add(kWeftDomain, "ConvGradInput"))
-      .group("gradient")
+      .group("gradient/conv")
       .doc("The gradient of Conv by X, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")
@@ -101,7 +101,7 @@ void define_op_conv(OpRegistry& ops) {
       .infer(infer_conv_grad<2, 1>)
       .grad(grad_grad_input);
   conv_window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
-      .group("gradient")
+      .group("gradient/conv")
       .doc("The gradient of Conv by W, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")

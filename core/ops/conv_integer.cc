@@ -84,7 +84,7 @@ OpDef& qlinear_conv_schema(OpDef& op, const char* x, const char* y) {
 
 void define_op_conv_integer(OpRegistry& ops) {
   conv_integer_schema(ops.add("ConvInteger"), kImage, "[N, M, O1, ...].")
-      .group("nn")
+      .group("nn/conv")
       .since(10)
       .doc(
           "Conv of `x - x_zero_point` and `w - w_zero_point`, exact in 32 bits; sums that do not fit wrap around. "
@@ -97,7 +97,7 @@ void define_op_conv_integer(OpRegistry& ops) {
       .infer(infer_between_transposes<infer_conv_integer>)
       .body(between_transposes<kConvInteger>);
   qlinear_conv_schema(ops.add("QLinearConv"), kImage, "[N, M, O1, ...].")
-      .group("nn")
+      .group("nn/conv")
       .since(10)
       .doc(
           "Conv of quantized tensors, quantized: `round((p + B) * (x_scale * w_scale / y_scale)) + y_zero_point`, "

@@ -148,7 +148,7 @@ OpDef& window_schema(OpDef& op) {
 
 void define_op_conv_transpose(OpRegistry& ops) {
   window_schema(ops.add("ConvTranspose"))
-      .group("nn")
+      .group("nn/conv")
       .since(22)
       .doc(
           "Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a "
@@ -164,7 +164,7 @@ void define_op_conv_transpose(OpRegistry& ops) {
       .grad(grad_conv_transpose)
       .downgrade(11, odd_pads_said);
   window_schema(ops.add(kWeftDomain, "ConvTransposeGradInput"))
-      .group("gradient")
+      .group("gradient/conv")
       .doc("The gradient of ConvTranspose by X, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")
@@ -175,7 +175,7 @@ void define_op_conv_transpose(OpRegistry& ops) {
       .infer(infer_gradient<2, 1>)
       .grad(grad_grad_input);
   window_schema(ops.add(kWeftDomain, "ConvTransposeGradWeight"))
-      .group("gradient")
+      .group("gradient/conv")
       .doc("The gradient of ConvTranspose by W, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")

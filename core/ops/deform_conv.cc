@@ -115,7 +115,7 @@ Status deform_conv(BodyContext& c) {
 
 void define_op_deform_conv(OpRegistry& ops) {
   ops.add("DeformConv")
-      .group("nn")
+      .group("nn/conv")
       .since(22)
       .doc(
           "A convolution whose window takes each of its pixels from where an offset moves it to, between pixels by "

@@ -142,7 +142,7 @@ Status flex_attention_body(BodyContext& c) {
 
 void define_op_flex_attention(OpRegistry& ops) {
   ops.add(kPreviewDomain, "FlexAttention")
-      .group("nn")
+      .group("nn/attention")
       .doc(
           "Attention whose pieces sub-graphs change: `P = softmax(score_mod(scale * Q K^T))`, `Y = prob_mod(P) V`, for "
           "each head. Each of the sub-graphs takes and gives one tensor [N, heads, L, S] of the type of "

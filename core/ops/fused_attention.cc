@@ -109,7 +109,7 @@ Status grad_body(BodyContext& c) {
 
 void define_op_fused_attention(OpRegistry& ops) {
   ops.add(kWeftDomain, "FusedAttention")
-      .group("nn")
+      .group("nn/attention")
       .doc("`softmax(scale * Q K^T + mask) V` without a tensor of all products.")
       .types("T", set_of(DType::kF32, DType::kF64))
       .attr("scale", 1.0, "A factor of the products.")

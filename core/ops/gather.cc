@@ -72,7 +72,7 @@ void define_op_gather(OpRegistry& ops) {
       .grad(grad_gather)
       .downgrade(11, known_indices_from_front);
   ops.add(kWeftDomain, "ScatterRows")
-      .group("gradient")
+      .group("gradient/shape")
       .doc(
           "Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices "
           "add "

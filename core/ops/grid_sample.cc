@@ -187,7 +187,7 @@ Status modes_of_two_axes(DowngradeContext& c) {
 
 void define_op_grid_sample(OpRegistry& ops) {
   ops.add("AffineGrid")
-      .group("nn")
+      .group("image")
       .since(20)
       .doc(
           "The places that affine maps take the pixels of an image to, for GridSample: `theta @ [x, y, 1]`, with "
@@ -201,7 +201,7 @@ void define_op_grid_sample(OpRegistry& ops) {
       .infer(infer_affine_grid)
       .body_by_shapes(affine_grid);
   ops.add("GridSample")
-      .group("nn")
+      .group("image")
       .since(22)
       .doc(
           "The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, "

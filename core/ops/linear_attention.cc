@@ -185,7 +185,7 @@ Status linear_attention(BodyContext& c) {
 
 void define_op_linear_attention(OpRegistry& ops) {
   ops.add("LinearAttention")
-      .group("nn")
+      .group("nn/attention")
       .since(27)
       .doc(
           "Attention without a softmax: in every head a state S, [features of keys, features of values], takes in one "

@@ -36,7 +36,7 @@ OpDef& roi_schema(OpDef& op) {
 
 void define_op_max_roi_pool(OpRegistry& ops) {
   roi_schema(ops.add("MaxRoiPool"))
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc(
           "Of each region the maxima of as many parts as the output has elements; 0 where a part lies outside of the "
@@ -46,7 +46,7 @@ void define_op_max_roi_pool(OpRegistry& ops) {
       .infer(infer_max_roi)
       .body_by_shapes(max_roi_pool);
   roi_schema(ops.add(kWeftDomain, "MaxRoiPlaces"))
-      .group("gradient")
+      .group("gradient/pool")
       .doc("Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.")
       .output("places", "i64", "[regions, C, height, width].")
       .infer(infer_max_roi)

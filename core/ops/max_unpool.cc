@@ -80,7 +80,7 @@ Status max_unpool(BodyContext& c) {
 
 void define_op_max_unpool(OpRegistry& ops) {
   ops.add("MaxUnpool")
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc(
           "Zeros in the shape of what MaxPool was given, with the maxima where they came from. Of several for one "

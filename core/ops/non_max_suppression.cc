@@ -26,7 +26,7 @@ Status infer_suppression(InferContext& c) {
 
 void define_op_non_max_suppression(OpRegistry& ops) {
   ops.add("NonMaxSuppression")
-      .group("nn")
+      .group("image")
       .since(11)
       .doc(
           "Of each image and class the boxes with the best scores, each of which leaves out those behind it that "

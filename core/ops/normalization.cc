@@ -323,7 +323,7 @@ Status scales_of_groups(DowngradeContext&) {
 
 void define_op_normalization(OpRegistry& ops) {
   ops.add("BatchNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(15)
       .doc(
           "Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance "
@@ -351,7 +351,7 @@ void define_op_normalization(OpRegistry& ops) {
       .downgrade(14, without_training)
       .body(batch_norm);
   ops.add("LayerNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(17)
       .doc(
           "Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the variance "
@@ -387,7 +387,7 @@ void define_op_normalization(OpRegistry& ops) {
       .inplace(0, 2)
       .body(layer_norm_grad);
   ops.add("RMSNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(23)
       .doc(
           "Divides by the root of the mean square over the axes from `axis` on: `X / sqrt(mean(X^2) + epsilon) * "
@@ -403,7 +403,7 @@ void define_op_normalization(OpRegistry& ops) {
       .inplace(0, 0)
       .body(rms_norm);
   ops.add("GroupNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(21)
       .doc(
           "Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale + "
@@ -421,7 +421,7 @@ void define_op_normalization(OpRegistry& ops) {
       .downgrade(21, scales_of_groups)
       .body_by_shapes(group_norm);
   ops.add("InstanceNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(22)
       .doc(
           "Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the "
@@ -436,7 +436,7 @@ void define_op_normalization(OpRegistry& ops) {
       .upgrade(6, forget_consumed)
       .body_by_shapes(instance_norm);
   ops.add("MeanVarianceNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(13)
       .doc("`(X - mean) / (deviation + 1e-9)` with the mean and standard deviation over `axes`, at least in f32.")
       .types("T", kFloatTypes)
@@ -448,7 +448,7 @@ void define_op_normalization(OpRegistry& ops) {
       .downgrade(11, axes_from_front)
       .body(mean_variance_norm);
   ops.add("LpNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .since(22)
       .doc(
           "Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is "
@@ -461,7 +461,7 @@ void define_op_normalization(OpRegistry& ops) {
       .inplace(0, 0)
       .body(lp_norm);
   ops.add("LRN")
-      .group("nn")
+      .group("nn/normalization")
       .since(13)
       .doc(
           "`X / (bias + alpha / size * squares)^beta`, where `squares` is the sum of the squares of `size` "

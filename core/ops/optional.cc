@@ -120,7 +120,7 @@ void define_op_optional(OpRegistry& ops) {
       .infer(infer_has_element)
       .no_gradient("it is a truth value");
   ops.add(kWeftDomain, "OptionalAdd")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc(
           "The sum of what two optionals hold, tensors of one shape or sequences of them; one that is empty counts as "
           "zeros.")
@@ -130,7 +130,7 @@ void define_op_optional(OpRegistry& ops) {
       .infer(infer_like_first_optional)
       .grad(grad_optional_add);
   ops.add(kWeftDomain, "OptionalElementOrZeros")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("What an optional holds, or zeros in the shape of `like` if it is empty. The gradient of Optional.")
       .input("gradient", "optional(any)", "An optional.")
       .input("like", "any", "A tensor or sequence whose shapes are taken.")

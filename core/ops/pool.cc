@@ -185,7 +185,7 @@ Status infer_pool(InferContext& c) {
 
 void define_op_pool(OpRegistry& ops) {
   window_schema(ops.add("MaxPool"))
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc(
           "The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a "
@@ -199,7 +199,7 @@ void define_op_pool(OpRegistry& ops) {
       .grad(grad_max_pool)
       .downgrade(10, without_dilations);
   window_schema(ops.add("AveragePool"))
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc("The mean of each window.")
       .types("T", kFloatTypes)
@@ -210,7 +210,7 @@ void define_op_pool(OpRegistry& ops) {
       .grad(grad_average_pool)
       .downgrade(19, without_dilations);
   window_schema(ops.add(kWeftDomain, "AveragePoolGrad"))
-      .group("gradient")
+      .group("gradient/pool")
       .doc("The gradient of AveragePool by X, given that of Y.")
       .types("T", kFloatTypes)
       .flag("count_include_pad", false, "As in AveragePool.")
@@ -221,7 +221,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_average_pool_grad)
       .grad(grad_average_pool_grad);
   window_schema(ops.add(kWeftDomain, "SumPool"))
-      .group("nn")
+      .group("nn/pool")
       .doc("The sum of each window.")
       .types("T", kFloatTypes)
       .input("X", "T", "[N, C, D1, ...].")
@@ -229,7 +229,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_pool)
       .grad(grad_sum_pool);
   window_schema(ops.add(kWeftDomain, "SumPoolGrad"))
-      .group("gradient")
+      .group("gradient/pool")
       .doc("The gradient of weft.SumPool by X, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, C, O1, ...].")
@@ -239,7 +239,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_average_pool_grad)
       .grad(grad_sum_pool_grad);
   window_schema(ops.add("LpPool"))
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc("The norm of each window: `sum(|x|^p)^(1/p)`. A window of zeros adds nothing to the gradient.")
       .types("T", kFloatTypes)
@@ -250,7 +250,7 @@ void define_op_pool(OpRegistry& ops) {
       .downgrade(18, without_dilations)
       .body(lp_pool);
   ops.add("GlobalAveragePool")
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc("The mean over all spatial axes.")
       .types("T", kFloatTypes)
@@ -258,7 +258,7 @@ void define_op_pool(OpRegistry& ops) {
       .output("Y", "T", "[N, C, 1, ...].")
       .body(global_average);
   ops.add("GlobalMaxPool")
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc("The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.")
       .types("T", kFloatTypes)
@@ -267,7 +267,7 @@ void define_op_pool(OpRegistry& ops) {
       .body(global_max)
       .grad(grad_global_max);
   ops.add("GlobalLpPool")
-      .group("nn")
+      .group("nn/pool")
       .since(22)
       .doc("The norm over all spatial axes: `sum(|x|^p)^(1/p)`. Zeros alone have the gradient 0.")
       .types("T", kFloatTypes)
@@ -277,7 +277,7 @@ void define_op_pool(OpRegistry& ops) {
       .upgrade(2, whole_power)
       .body(global_lp);
   ops.add(kWeftDomain, "ScatterAt")
-      .group("gradient")
+      .group("gradient/shape")
       .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.")
       .types("T", kFloatTypes)
       .input("values", "T", "Any shape.")
@@ -288,7 +288,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_scatter_at)
       .grad(grad_scatter_at);
   ops.add(kWeftDomain, "GatherAt")
-      .group("gradient")
+      .group("gradient/shape")
       .doc("The elements of `data`, as a flat tensor, at `indices`; 0 for -1.")
       .types("T", kFloatTypes)
       .input("data", "T", "Any shape.")

@@ -177,7 +177,7 @@ constexpr const char* kLengthsDoc =
 
 template <CellKind cell>
 OpDef& forward(OpDef& op, std::string_view formula) {
-  attributes<cell>(op).group("nn").since(22).doc(cat(formula, kLengthsDoc));
+  attributes<cell>(op).group("nn/recurrent").since(22).doc(cat(formula, kLengthsDoc));
   inputs<cell>(op)
       .output("Y", "T", "[T, directions, N, hidden]: h of each step.")
       .optional_output("Y_h", "T", "[directions, N, hidden]: the last h.");
@@ -191,7 +191,7 @@ OpDef& forward(OpDef& op, std::string_view formula) {
 template <CellKind cell>
 OpDef& backward(OpDef& op, std::string_view of) {
   attributes<cell>(op)
-      .group("gradient")
+      .group("gradient/recurrent")
       .doc(cat("The gradients of ", of,
                ": its steps are made again, and gone through from the last to the first. A gradient of "
                "these is made step by step, so it needs a number of steps that is known before the run."));

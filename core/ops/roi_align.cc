@@ -107,7 +107,7 @@ OpDef& align_inputs(OpDef& op) {
 
 void define_op_roi_align(OpRegistry& ops) {
   align_inputs(align_attrs(ops.add("RoiAlign"))
-                   .group("nn")
+                   .group("nn/pool")
                    .since(22)
                    .doc("Each region in parts, each of which is the mean of samples between pixels, by linear weights; "
                         "or, as the standard has it, the greatest product of a pixel around a sample and its weight. "
@@ -121,14 +121,14 @@ void define_op_roi_align(OpRegistry& ops) {
       .upgrade(16, keep_old_coordinates)
       .downgrade(16, old_coordinates);
   align_inputs(align_attrs(ops.add(kWeftDomain, "RoiAlignMean"))
-                   .group("gradient")
+                   .group("gradient/pool")
                    .doc("RoiAlign of means.")
                    .input("X", "T1", "[N, C, H, W]."))
       .output("Y", "T1", "[regions, C, height, width].")
       .infer(infer_aligned)
       .grad(grad_mean);
   align_inputs(align_attrs(ops.add(kWeftDomain, "RoiAlignMeanGrad"))
-                   .group("gradient")
+                   .group("gradient/pool")
                    .doc("The gradient of RoiAlignMean by X, given that of Y.")
                    .input("dY", "T1", "[regions, C, height, width].")
                    .input("X", "T1", "A tensor whose shape is taken.")
@@ -137,7 +137,7 @@ void define_op_roi_align(OpRegistry& ops) {
       .infer(infer_mean_grad)
       .grad(grad_mean_grad);
   align_inputs(align_attrs(ops.add(kWeftDomain, "RoiAlignMaxima"))
-                   .group("gradient")
+                   .group("gradient/pool")
                    .doc("Of RoiAlign's maxima, which pixel each is of, and its weight.")
                    .input("X", "T1", "[N, C, H, W]."))
       .output("places", "i64", "[regions, C, height, width]: in X as a flat tensor; -1 for samples outside.")

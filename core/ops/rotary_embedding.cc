@@ -80,7 +80,7 @@ void define_op_rotary_embedding(OpRegistry& ops) {
   constexpr const char* kCacheDoc =
       "[places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.";
   ops.add("RotaryEmbedding")
-      .group("nn")
+      .group("nn/attention")
       .since(23)
       .doc(
           "Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a "

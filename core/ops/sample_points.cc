@@ -118,7 +118,7 @@ OpDef& sample_schema(OpDef& op) {
 
 void define_op_sample_points(OpRegistry& ops) {
   sample_schema(ops.add(kWeftDomain, "SamplePoints"))
-      .group("nn")
+      .group("image")
       .doc(
           "The values of images at places between pixels: of each image sums of pixels around the place, weighted "
           "along each axis. On a pixel the slope is that to the pixel behind it.")

@@ -189,7 +189,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_length)
       .no_gradient("it is a number of items");
   ops.add(kWeftDomain, "SequenceAtGrad")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.")
       .types("T", kFloatTypes)
       .types("I", kIndexTypes)
@@ -200,7 +200,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_at_grad)
       .grad(grad_at_grad);
   ops.add(kWeftDomain, "SequenceAdd")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("Item by item, the sums of two sequences of equally many items of equal shapes.")
       .types("T", kFloatTypes)
       .input("A", "seq(T)", "A sequence.")
@@ -209,7 +209,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_as_first)
       .grad(grad_add);
   ops.add(kWeftDomain, "SequenceZeros")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("Zeros in the shapes of the items of `like`.")
       .types("T", kFloatTypes)
       .input("like", "seq(T)", "A sequence whose shapes are taken.")

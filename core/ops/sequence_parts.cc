@@ -119,7 +119,7 @@ void define_op_sequence_parts(OpRegistry& ops) {
       .sizes_outputs()
       .grad(grad_concat);
   ops.add(kWeftDomain, "SplitLike")
-      .group("gradient")
+      .group("gradient/shape")
       .doc(
           "Cuts a tensor along an axis into items of the shapes that those of `like` have. The gradient of "
           "ConcatFromSequence.")
@@ -132,7 +132,7 @@ void define_op_sequence_parts(OpRegistry& ops) {
       .infer(infer_like)
       .grad(grad_split_like);
   ops.add(kWeftDomain, "JoinLike")
-      .group("gradient")
+      .group("gradient/shape")
       .doc(
           "Puts the items of a sequence, of which there may be none, together in the shape of `like`. The gradient of "
           "SplitToSequence.")

@@ -180,7 +180,7 @@ void define_op_slice(OpRegistry& ops) {
       .downgrade(11, place_axes_from_front)
       .downgrade(10, bounds_to_attrs);
   ops.add(kWeftDomain, "SliceGrad")
-      .group("gradient")
+      .group("gradient/shape")
       .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")
       .types("T", kNumberTypes)
       .types("I", kIndexTypes)

@@ -28,7 +28,7 @@ Status sum_to_grad(GradContext& c) {
 
 void define_op_sum_to(OpRegistry& ops) {
   ops.add(kWeftDomain, "SumTo")
-      .group("gradient")
+      .group("gradient/shape")
       .doc(
           "Sums `x` over the axes along which `like` would be broadcast to it, so that the result "
           "has the shape of "

@@ -1,6 +1,8 @@
 // Ways in and out besides arrays: strings, dimensions, DLPack, the buffer protocol.
 #pragma once
 
+#include <new>
+
 #include "lists.h"
 
 namespace {
@@ -108,8 +110,16 @@ struct Unlocked {
   Managed head;    // as others see it
   Managed* inner;  // whose elements and dimensions they are
 
+  // NULL with an error, and the elements let go of, if there is no memory for it.
   static Managed* over(Managed* inner) {
-    auto* made = new Unlocked{*inner, inner};
+    auto* made = new (std::nothrow) Unlocked{*inner, inner};
+    if (made == nullptr) {
+      Py_BEGIN_ALLOW_THREADS;
+      inner->deleter(inner);
+      Py_END_ALLOW_THREADS;
+      PyErr_NoMemory();
+      return nullptr;
+    }
     made->head.context = made;
     made->head.deleter = [](Managed* self) {
       auto* unlocked = static_cast<Unlocked*>(self->context);
@@ -127,6 +137,16 @@ struct Unlocked {
   }
 };
 
+// A capsule of elements that others may take over; NULL with an error, and the elements let go of, if there is no memory
+// for it.
+template <typename Managed>
+PyObject* capsule_of(Managed* managed, const char* name, PyCapsule_Destructor destructor) {
+  if (managed->tensor.device[0] != kOnCpu && (managed = Unlocked<Managed>::over(managed)) == nullptr) return nullptr;
+  PyObject* capsule = PyCapsule_New(managed, name, destructor);
+  if (capsule == nullptr) managed->deleter(managed);
+  return capsule;
+}
+
 PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, is a copy -> capsule
   PyObject* object = nullptr;
   int versioned = 0, copied = 0;
@@ -138,15 +158,10 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, i
     raise_status(status);
     return nullptr;
   }
-  if (versioned == 0) {
-    auto* plain = static_cast<Plain*>(managed);
-    if (plain->tensor.device[0] != kOnCpu) plain = Unlocked<Plain>::over(plain);
-    return PyCapsule_New(plain, "dltensor", free_plain);
-  }
+  if (versioned == 0) return capsule_of(static_cast<Plain*>(managed), "dltensor", free_plain);
   auto* head = static_cast<Versioned*>(managed);
   if (copied != 0) head->flags |= kIsCopied;
-  if (head->tensor.device[0] != kOnCpu) head = Unlocked<Versioned>::over(head);
-  return PyCapsule_New(head, "dltensor_versioned", free_versioned);
+  return capsule_of(head, "dltensor_versioned", free_versioned);
 }
 
 // tensor -> DLPack's type and number of its device
@@ -181,6 +196,7 @@ PyObject* tensor_lend(PyObject*, PyObject* args) {
     return nullptr;
   }
   auto* managed = Unlocked<Versioned>::over(static_cast<Versioned*>(made));
+  if (managed == nullptr) return nullptr;
   const auto address = static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(managed->tensor.data));
   const int read_only = (managed->flags & kIsReadOnly) != 0 ? 1 : 0;
   weft_tensor* lent = nullptr;

@@ -10,7 +10,7 @@
 namespace {
 
 // What Python does of what is rare: feeds -> dict; (value, what it is fed) -> tensor; (values, what they are) -> numbers;
-// tensor -> what a run gives of it: what `Tensor.numpy` does, or a Tensor on a device.
+// (tensor, whether a Tensor is wanted) -> what a run gives of it.
 PyObject *dict_function = nullptr, *feed_function = nullptr, *ids_function = nullptr, *result_function = nullptr;
 
 PyObject* set_run_functions(PyObject*, PyObject* args) {  // dict, feed, ids, result
@@ -174,15 +174,17 @@ class Feeds {
   std::pmr::vector<PyObject*> capsules_;
 };
 
-// What a run gives of a tensor.
-PyObject* to_result(OwnTensor tensor) {
+// What a run gives of a tensor: a Tensor if `as_tensor` is True, else an array or what has no array.
+PyObject* to_result(OwnTensor tensor, PyObject* as_tensor) {
   // What has memory here is not on a device; of no elements, and of strings, the name of the device says it.
-  if (weft_tensor_data(tensor.get()) != nullptr || std::strcmp(weft_tensor_device(tensor.get()), "cpu") == 0) {
+  if (as_tensor != Py_True &&
+      (weft_tensor_data(tensor.get()) != nullptr || std::strcmp(weft_tensor_device(tensor.get()), "cpu") == 0)) {
     PyObject* array = to_array(tensor.get(), &tensor);
     if (array != nullptr || PyErr_Occurred()) return array;
   }
   PyObject* capsule = own(tensor.release());
-  PyObject* made = capsule == nullptr ? nullptr : PyObject_CallFunctionObjArgs(result_function, capsule, nullptr);
+  PyObject* made =
+      capsule == nullptr ? nullptr : PyObject_CallFunctionObjArgs(result_function, capsule, as_tensor, nullptr);
   Py_XDECREF(capsule);
   return made;
 }
@@ -193,13 +195,13 @@ bool need_arguments(const char* what, Py_ssize_t wanted, Py_ssize_t count) {
   return false;
 }
 
-// session, options, feeds, fetches, targets -> an array for one fetch, a list of them for a sequence
+// session, options, feeds, fetches, targets, whether Tensors are wanted -> one result for a Value, a list for a sequence
 PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  if (!need_arguments("session_run", 5, count)) return nullptr;
+  if (!need_arguments("session_run", 6, count)) return nullptr;
   auto* session = handle_from<weft_session>(args[0], "'session'");
   const weft_options* options = nullptr;
   if (session == nullptr || !to_handle(args[1], "'options'", &options)) return nullptr;
-  PyObject *feeds = args[2], *fetches = args[3], *targets = args[4];
+  PyObject *feeds = args[2], *fetches = args[3], *targets = args[4], *as_tensors = args[5];
   CallMemory memory;
   Ids wanted(memory.get()), effects(memory.get());
   Feeds fed(memory.get());
@@ -219,13 +221,14 @@ PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
     raise_status(status);
     return nullptr;
   }
-  if (is_value(fetches)) return to_result(std::move(results[0]));
+  if (is_value(fetches)) return to_result(std::move(results[0]), as_tensors);
   return list_of(results.data(), static_cast<Py_ssize_t>(results.size()),
-                 [](OwnTensor& tensor) { return to_result(std::move(tensor)); });
+                 [as_tensors](OwnTensor& tensor) { return to_result(std::move(tensor), as_tensors); });
 }
 
-PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) {  // prepared, number -> array
-  if (!need_arguments("prepared_output", 2, count)) return nullptr;
+// prepared, number, whether a Tensor is wanted -> its output of the last run
+PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (!need_arguments("prepared_output", 3, count)) return nullptr;
   auto* prepared = handle_from<weft_prepared>(args[0], "'prepared'");
   int32_t i = 0;
   if (prepared == nullptr || !to_number(args[1], "'i'", &i)) return nullptr;
@@ -234,7 +237,7 @@ PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) { 
     raise_status(status);
     return nullptr;
   }
-  return to_result(OwnTensor(tensor));
+  return to_result(OwnTensor(tensor), args[2]);
 }
 
 // Those that are called most get their arguments without a tuple, which SWIG knows nothing of.

@@ -11,7 +11,7 @@ import pytest
 
 import weft
 
-MODULES = ["weft", "weft._branch", "weft._data", "weft._graph", "weft._host", "weft._operator", "weft._optimizers", "weft._session", "weft._tensor", "weft.backend", "weft.layers", "weft.ops"]
+MODULES = ["weft", "weft._branch", "weft._data", "weft._graph", "weft._host", "weft._operator", "weft._optimizers", "weft._prepared", "weft._session", "weft._tensor", "weft.backend", "weft.layers", "weft.ops"]
 
 
 @pytest.mark.parametrize("name", MODULES)

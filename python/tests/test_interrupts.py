@@ -50,7 +50,7 @@ def makers() -> dict[str, Callable[[], Any]]:
         "a prepared call": lambda: session.prepare([x], [late]),
         "an output": lambda: prepared.output(Now(0)),  # type: ignore[arg-type]
         # Without options, of which the package gives runs some that heed Ctrl-C.
-        "results": lambda: _native.session_run(session._handle, None, feeds, [late], []),
+        "results": lambda: _native.session_run(session._handle, None, feeds, [late], [], False),
         "a batch": lambda: _native.weft_batches_next(batches._handle, Now(2)),
     }
 

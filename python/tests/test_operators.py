@@ -231,6 +231,21 @@ def test_a_body_may_call_python_when_it_runs() -> None:
     assert [array.tolist() for array in found] == [[2.0, 9.0], [3.0, 12.0]]
 
 
+def test_what_a_body_calls_outlives_its_graph() -> None:
+    def body(graph: weft.Graph, x: Any, *, named: bool) -> Any:
+        return weft.host_call("tests/halved" if named else lambda x: x / 2, [x], [x.dtype], [x.shape])
+
+    weft.add_operator(simple("Halved", attributes=[weft.Attribute("named", "bool", True)]), body)
+    weft.set_host_function("tests/halved", lambda x: x / 2)
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    with pytest.raises(weft.InvalidArgumentError, match=r"Halved calls .*<lambda>.*use one of a module"):
+        graph.add("com.acme.py.Halved", [x], {"named": False})
+    y = graph.add("com.acme.py.Halved", [x])
+    assert weft.Session(graph).run({x: [1.0, 2.0]}, y).tolist() == [0.5, 1.0]
+    weft.set_host_function("tests/halved", None)
+
+
 def test_it_works_inside_branches_loops_and_other_operators() -> None:
     weft.add_operator(simple("Double"), lambda graph, x: x + x)
 
@@ -325,6 +340,32 @@ def test_the_graph_around_is_not_to_be_built_by_a_body() -> None:
     outside.clear()  # the body stays, and would keep the graph
 
 
+def test_a_body_may_be_wrong_when_it_is_run() -> None:
+    """An error that it makes in a graph which was there before leaves that graph as it was."""
+    older = weft.Graph()
+    v = older.input("v", "f32", ["n"])
+    outside: list[weft.Value] = []  # empty in the end: the body stays, and would keep the graph
+
+    def body(graph: weft.Graph, x: Any) -> Any:
+        for value in outside:
+            value.sum()
+        return x * 3.0
+
+    weft.add_operator(simple("Meddles"), body)
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    y = graph.add("com.acme.py.Meddles", [x])
+    session = weft.Session(graph)
+    for meddled in (v, x):
+        outside.append(meddled)
+        with pytest.raises(weft.FailedPreconditionError, match="the graph that it is given"):
+            session.run({x: [1.0]}, y)
+        outside.clear()
+    assert session.run({x: [1.0]}, y).tolist() == [3.0]
+    assert older.node_count == 1  # v
+    assert weft.Session(older).run({v: [1.0]}, v * 2.0).tolist() == [2.0]
+
+
 def test_an_operator_cannot_be_made_of_itself() -> None:
     weft.add_operator(simple("Self"), lambda graph, x: graph.add("com.acme.py.Self", [x]))
     graph = weft.Graph()
@@ -356,6 +397,8 @@ def test_what_cannot_be_added() -> None:
         weft.add_operator(simple("No", attributes=[weft.Attribute("a", "int", 1, required=True)]), identity)
     with pytest.raises(TypeError, match="Operator"):
         weft.add_operator("com.acme.py.No", identity)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="Operator"):
+        weft.add_operator(identity)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="Formal"):
         weft.add_operator(weft.Operator("com.acme.py.No", ["x"], []), identity)  # type: ignore[list-item]
     with pytest.raises(TypeError, match="function"):

@@ -208,6 +208,30 @@ def test_prepared_reads_and_writes_bound_memory() -> None:
         prepared.run()
 
 
+def test_a_session_gives_tensors_where_that_is_asked_for() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    texts = graph.constant(["a", "b"])
+    y, both = x + 1.0, weft.sequence_construct(x, x * 2.0)
+    feeds = {x: [1.0, 2.0]}
+    session = weft.Session(graph, device_outputs=True)
+    results = [session.run(feeds, y), *session.run(feeds, [texts, both])]
+    assert [repr(result) for result in results[:2]] == ["Tensor f32[2]", "Tensor string[2]"]
+    assert [result.kind for result in results] == ["tensor", "tensor", "sequence"]
+    assert results[1].numpy().tolist() == ["a", "b"]
+    assert [array.tolist() for array in results[2].numpy()] == [[1.0, 2.0], [2.0, 4.0]]
+    prepared = session.prepare([x], [y])
+    prepared.bind_input(0, np.array([3, 4], "f4"))
+    prepared.run()
+    assert prepared.output(0).to("cpu").numpy().tolist() == [4.0, 5.0]
+    host = np.zeros(2, "f4")
+    prepared.bind_output(0, host)
+    prepared.run()
+    assert np.shares_memory(prepared.output(0).numpy(), host) and host.tolist() == [4.0, 5.0]
+    given = weft.Session(graph, device_outputs=False)
+    assert isinstance(given.run(feeds, y), np.ndarray) and isinstance(given.run(feeds, both), list)
+
+
 def crossings(call: Callable[[], object]) -> list[str]:
     """The native functions that are called: those of weft._native, and what it made of a prepared run."""
     names = []

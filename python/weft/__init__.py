@@ -49,10 +49,10 @@ from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum
 from ._optimizers import Optimizer as Optimizer
 from ._optimizers import Sgd as Sgd
-from ._session import Cancel as Cancel
-from ._session import Prepared as Prepared
+from ._prepared import Prepared as Prepared
+from ._run import Cancel as Cancel
+from ._run import Trace as Trace
 from ._session import Session as Session
-from ._session import Trace as Trace
 from ._tensor import Tensor as Tensor
 from ._tensor import dtype_number as _dtype_number
 from ._tensor import from_dlpack as from_dlpack

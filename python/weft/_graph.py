@@ -401,6 +401,8 @@ class Graph(Handle):
     # Of an outermost graph, the sub-graph under construction, and the Python functions that its nodes call.
     _branch: Graph | None = None
     _functions: dict[str, Callable[..., Any]] | None = None
+    # Of the graph that the body of an operator is built in, and that goes with it, the operator.
+    _body_of: str | None = None
 
     def __init__(self, opset: int | None = None) -> None:
         self._owner = _native.weft_graph_new(opset or 0)
@@ -457,7 +459,7 @@ class Graph(Handle):
         path: str | os.PathLike[str],
         outputs: Value | Sequence[Value] = (),
         *,
-        session: Session | None = None,
+        session: Session[Any] | None = None,
         training: bool = False,
         weights: str | None = None,
         opset: int = 0,

@@ -76,7 +76,8 @@ def host_call(
     Args:
         function: The function, or the name it was registered by. It gets a read-only array for each input and gives an
             array for each output: see `set_host_function`. Graphs keep the name alone: where one is loaded, the function
-            must be registered again.
+            must be registered again. In the body of an operator it must be a function of a module or a name: others
+            (lambdas, methods, functions in functions) go with the graph, which ends with the body.
         inputs: Its inputs.
         dtypes: The element type of each output.
         shapes: The shape of each output, as `Graph.input` takes it; None for an unknown rank.
@@ -123,8 +124,14 @@ def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike], grap
             known = "/".join((known, *(wanted or ("any",))))
         set_host_function(known, function, wanted)
         return known
-    name = f"python/{name or type(function).__qualname__}/{next(_numbers)}"
     root = graph._root
+    known = name or type(function).__qualname__
+    if root._body_of is not None:
+        raise InvalidArgumentError(
+            f"the body of {root._body_of} calls {known}, which is no function of a module and would go with the graph of the "
+            "body; use one of a module, or weft.set_host_function and its name"
+        )
+    name = f"python/{known}/{next(_numbers)}"
     if root._functions is None:
         root._functions = {}
     root._functions[name] = function

@@ -93,7 +93,8 @@ def add_operator(op: Operator, body: Body | None = None) -> Any:
     Without a body it decorates one. A body is called when a node is added, loaded, differentiated and made ready to run,
     several times for one node, on the thread that does it or on several at once. What it builds must depend on the types,
     shapes and attributes alone, and be built in the graph that it gets, of the Values that it gets; it may use other
-    operators of the program, but not its own. An exception in it comes out of the call that needed the body.
+    operators of the program, but not its own. It must not wait for another thread that uses a graph which was there before, as
+    that one waits for whoever needs the body. An exception in it comes out of the call that needed the body.
 
     Args:
         op: The operator.
@@ -122,11 +123,12 @@ def add_operator(op: Operator, body: Body | None = None) -> Any:
         >>> weft.Session(graph).run({x: [2.0, -4.0]}, y).tolist()
         [1.0, -2.0]
     """
+    need(op, Operator, "the operator")
     if body is None:
         return lambda given: add_operator(op, given)
     if not callable(body):
         raise TypeError(f"the body of an operator is a function, not {described(body)}")
-    _native.op_add(_schema(need(op, Operator, "the operator")), _call(op, body))
+    _native.op_add(_schema(op), _call(op, body))
     return body
 
 
@@ -175,6 +177,7 @@ def _call(op: Operator, body: Body) -> Callable[[Any, list[int], Any, int], list
 
     def call(owner: Any, inputs: list[int], attrs: Any, outputs: int) -> list[int]:
         graph = Graph._over(owner)
+        graph._body_of = name
         try:
             given = {key: _read(attrs, key, kind) for key, kind in kinds}
             result = body(graph, *(Value(graph, id) if id else None for id in inputs), **given)

@@ -1,105 +1,34 @@
-"""Running graphs: sessions, prepared calls, fit."""
+"""Running graphs: sessions and fit."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack, overload
 
-import numpy as np
-
-from . import _native, _small_types
+from . import _native
 from ._data import Dataset
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, described, interruptible, name_list, need, number
 from ._history import FitEvent, History, watch
-from ._tensor import Tensor, as_tensor, exact_tensor, result_of
-from ._types import Array, Feeds, TensorLike
+from ._prepared import Prepared
+from ._run import Cancel, Trace, fed, run_options
+from ._tensor import Tensor
+from ._types import Array, Feeds, Result, TensorLike
+
+if TYPE_CHECKING:
+    from ._types import SessionOptions
 
 FitCallback = Callable[[FitEvent], object]
 
 
-class Cancel(Handle):
-    """A token that stops runs from any thread: give it to runs, then `set` it."""
-
-    _what = "cancel token"
-
-    def __init__(self) -> None:
-        self._owner = _native.weft_cancel_new()
-
-    def set(self, cancelled: bool = True) -> None:
-        """Cancels every run that uses the token, and every later one until `set(False)`."""
-        _native.weft_cancel_set(self._handle, int(cancelled))
-
-    def get(self) -> bool:
-        """Whether it is set."""
-        return bool(_native.weft_cancel_get(self._handle))
-
-    def __repr__(self) -> str:
-        return "Cancel (closed)" if self.closed else f"Cancel ({'set' if self.get() else 'not set'})"
-
-
-class Trace(Handle):
-    """Collects what runs did when; give it to `Session.run`."""
-
-    _what = "trace"
-
-    def __init__(self) -> None:
-        self._owner = _native.weft_trace_new()
-
-    def __repr__(self) -> str:
-        return "Trace (closed)" if self.closed else f"Trace of {len(json.loads(self.json())['traceEvents'])} events"
-
-    def json(self) -> str:
-        """What was collected, for chrome://tracing and Perfetto."""
-        return str(_native.weft_trace_json(self._handle).decode())
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes `json()` to a file."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.json())
-
-
-def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
-    if timeout is not None:
-        timeout = number(timeout, "timeout")
-        if timeout != timeout:
-            raise InvalidArgumentError("the timeout is not a number")
-        timeout = max(timeout, 1e-9)  # one of 0 or less has passed already
-    options = Options(kind, timeout_s=timeout, **more)
-    if cancel is not None:
-        _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
-    if trace is not None:
-        _native.weft_options_set_trace(options._handle, need(trace, Trace, "trace")._handle)
-    return interruptible(options)
-
-
-def _fed(value: Value, tensor: TensorLike) -> Tensor:
-    """The tensor for an input; numbers and lists take the input's dtype, which must have them."""
-    if isinstance(value, str):
-        raise TypeError(f"what is fed must be a Value but is the name {value!r}; Graph.find gives the Value of a name")
-    need(value, Value, "what is fed")
-    if isinstance(tensor, Tensor):
-        return tensor
-    if tensor is None:
-        raise InvalidArgumentError(f"{value!r} is fed None, which is no tensor")
-    plain = not hasattr(tensor, "dtype") and not hasattr(tensor, "__dlpack__")
-    dtype = value.dtype if plain else ""
-    return as_tensor(tensor) if dtype in ("", "string") else exact_tensor(tensor, dtype, value)
-
-
-def _as_dict(feeds: Feeds | None) -> dict[Value, TensorLike]:
-    if feeds is None:
-        return {}
-    if not isinstance(feeds, Mapping):
-        raise TypeError(f"feeds must be a dict that says what each Value is but is {described(feeds)}")
-    return dict(feeds.items())
-
-
-class Session(Handle):
+class Session(Handle, Generic[Result]):
     """Runs parts of a graph over variables of its own. Any number of threads may run one session.
+
+    To type checkers it is a `Session[Tensor]` if it is made with `device_outputs=True`, and else gives arrays; functions that
+    take any are annotated with `Session[Any]`.
 
     Args:
         graph: The graph; it may grow later.
@@ -113,8 +42,9 @@ class Session(Handle):
             read for a few rows; products are still computed in f32. Variables stay as they are.
         device: One of `weft.devices()`, which runs what it has kernels for; the CPU runs the rest.
         device_only: Whether an operator that the device has no kernel for is an UnimplementedError instead.
-        device_outputs: Whether what is fetched stays on the device, as a Tensor: `tensor.to("cpu").numpy()` gives the array.
-            Tensors on the device may be fed in any session on it, and are used there without a copy.
+        device_outputs: Whether runs give Tensors, which stay on the device: `tensor.to("cpu").numpy()` gives the array. They
+            may be fed in any session on the device, and are used there without a copy. They are Tensors whatever the device
+            is, the CPU too, and also what no device has (strings, sequences, optionals and maps).
         weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
             session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
             share it, and it may be emptied at any time; whoever writes to it decides what runs compute. None if empty.
@@ -134,12 +64,27 @@ class Session(Handle):
 
     _what = "session"
 
+    @overload
+    def __init__(
+        self: Session[Array], graph: Graph, *, device_outputs: Literal[False] = False, **options: Unpack[SessionOptions]
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Session[Tensor], graph: Graph, *, device_outputs: Literal[True], **options: Unpack[SessionOptions]
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Session[Any], graph: Graph, *, device_outputs: bool, **options: Unpack[SessionOptions]
+    ) -> None: ...
+
     def __init__(
         self,
         graph: Graph,
         *,
         threads: int = 0,
-        share: Session | None = None,
+        share: Session[Any] | None = None,
         max_plans: int = 64,
         spin_after_run_us: int = 0,
         reference_kernels: bool = False,
@@ -167,6 +112,7 @@ class Session(Handle):
         other = None if share is None else need(share, Session, "share")._handle
         self._owner = _native.weft_session_new(graph._handle, options._handle, other)
         self._closed = False
+        self._tensors = bool(device_outputs)
         self._plain = interruptible(Options("run"))._handle  # of runs that ask for nothing
 
     def close(self) -> None:
@@ -191,7 +137,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array: ...
+    ) -> Result: ...
 
     @overload
     def run(
@@ -203,7 +149,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array: ...
+    ) -> Result: ...
 
     @overload
     def run(
@@ -215,7 +161,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> list[Array]: ...
+    ) -> list[Result]: ...
 
     def run(
         self,
@@ -226,33 +172,33 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Array | list[Array]:
+    ) -> Result | list[Result]:
         """Computes `fetches`.
 
         Args:
             feeds: What inputs (or any other values) are, by Value.
-            fetches: One value gives one array, a list a list of them.
+            fetches: One value gives one result, a list a list of them.
             targets: Values that are computed for their effect alone, such as training steps.
             timeout: Seconds after which DeadlineExceededError is raised; None is no limit.
             cancel: A token to stop the run from another thread.
             trace: Collects what ran when.
 
         Returns:
-            Arrays over the library's memory; a list of them for several values, and for one that is a sequence. Of a session
-            with `device_outputs`, Tensors on the device.
+            Arrays over the library's memory: of a sequence a list of them, of an optional what it holds or None, of a map a
+            dict. Of a session with `device_outputs`, Tensors.
         """
         if timeout is None and cancel is None and trace is None:
             options = self._plain
         else:
-            options = _run_options("run", timeout, cancel, trace)._handle
-        return _native.session_run(self._owner, options, feeds, fetches, targets)
+            options = run_options("run", timeout, cancel, trace)._handle
+        return _native.session_run(self._owner, options, feeds, fetches, targets, self._tensors)
 
     def prepare(
         self,
         feeds: Sequence[Value] = (),
         fetches: Sequence[Value] = (),
         targets: Sequence[Value] = (),
-    ) -> Prepared:
+    ) -> Prepared[Result]:
         """Makes a run ready that is called often. Where the sizes of all that is fed are known it is also planned: the first
         run then takes no longer than the others, unless something is bound that lies on a device."""
         return Prepared(self, feeds, fetches, targets)
@@ -262,14 +208,14 @@ class Session(Handle):
         _native.weft_session_initialise(self._handle)
 
     def get(self, variable: str | Value) -> Array:
-        """A copy of a variable's value; fetching the variable gives one on the device, in a session that leaves it there."""
+        """A copy of a variable's value; fetching the variable gives one on the device, in a session with `device_outputs`."""
         name = self._own(variable).name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 
     def set(self, variable: str | Value, tensor: TensorLike) -> None:
         """Gives a variable a value."""
         found = self._own(variable) if isinstance(variable, Value) else self.graph.find(variable)
-        _native.weft_session_set(self._handle, found.name, _fed(found, tensor)._handle)
+        _native.weft_session_set(self._handle, found.name, fed(found, tensor)._handle)
 
     def _own(self, value: Value) -> Value:
         if value.graph._root is not self.graph._root:
@@ -386,7 +332,7 @@ class Session(Handle):
             >>> session.predict([[0.5]], [x], guess).round(1).tolist()
             [[2.5]]
         """
-        options = _run_options(
+        options = run_options(
             "fit",
             timeout,
             cancel,
@@ -446,7 +392,7 @@ class Session(Handle):
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.
         """
-        options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
+        options = run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted: Value | Sequence[Value] = list(metrics) if isinstance(metrics, Iterator) else metrics
         ids = value_ids(wanted, "a metric")
         averages = _native.session_evaluate(
@@ -505,8 +451,8 @@ class Session(Handle):
         if isinstance(data, Dataset):
             rows = data
         else:
-            rows = Dataset(_fed(feeds[0], data) if feeds and feeds[0] is not None else data)
-        options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
+            rows = Dataset(fed(feeds[0], data) if feeds and feeds[0] is not None else data)
+        options = run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted = value_ids(fetches, "a fetch")
         made = _native.session_predict(
             self._handle, rows._handle, ids, wanted, options._handle, len(wanted)
@@ -519,101 +465,3 @@ def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
     if not isinstance(feeds, Sequence):
         raise TypeError(f"feeds must be a list of a Value or None for each tensor but is {described(feeds)}")
     return [0 if value is None else need(value, Value, "a feed").id for value in feeds]
-
-
-def _need_memory(array: Array, what: str) -> None:
-    """An error where a tensor would not share the array's memory; arrays of strings are copied by who takes them."""
-    if array.dtype.name in _small_types.NAMES:
-        raise InvalidArgumentError(
-            f"{what} is bound to the memory of an array, but elements of {array.dtype.name} are copied; bind a Tensor of it"
-        )
-    if not array.dtype.isnative:
-        found = f"has the dtype {array.dtype.str}, which is not in this machine's order of bytes"
-    elif not array.flags.c_contiguous:
-        found = "is not contiguous, row by row"
-    elif not array.flags.aligned:
-        found = "is not aligned"
-    else:
-        return
-    raise InvalidArgumentError(
-        f"{what} is bound to the memory of an array, but this one {found}; "
-        f"array.astype({array.dtype.newbyteorder('=').name!r}, 'C') is a copy that can be bound"
-    )
-
-
-class Prepared(Handle):
-    """A run made ready: bind its inputs once, run it often. For one thread at a time.
-
-    Examples:
-        >>> import numpy, weft
-        >>> graph = weft.Graph()
-        >>> x = graph.input("x", "f32", [2])
-        >>> prepared = weft.Session(graph).prepare([x], [x * 2.0])
-        >>> values = numpy.array([1, 2], "f4")
-        >>> prepared.bind_input(0, values)
-        >>> prepared.run()
-        >>> prepared.output(0)
-        array([2., 4.], dtype=float32)
-    """
-
-    _what = "prepared call"
-
-    def __init__(
-        self, session: Session, feeds: Sequence[Value], fetches: Sequence[Value], targets: Sequence[Value]
-    ) -> None:
-        self.session = need(session, Session, "the session")
-        self._feeds = [need(value, Value, "a feed") for value in feeds]
-        wanted = [need(value, Value, "a fetch").id for value in fetches]
-        self._outputs = len(wanted)
-        self._owner = _native.weft_session_prepare(
-            session._handle,
-            [value.id for value in self._feeds],
-            wanted,
-            [need(value, Value, "a target").id for value in targets],
-        )
-        self._call = _native.prepared_call(self._owner, session._plain)
-
-    def close(self) -> None:
-        """Lets go of everything; later calls raise FailedPreconditionError."""
-        if self._owner is not None:
-            _native.weft_prepared_close(self._owner)
-            self._owner = None
-
-    def __repr__(self) -> str:
-        if self._owner is None:
-            return "Prepared (closed)"
-        return f"Prepared with {len(self._feeds)} inputs and {self._outputs} outputs"
-
-    def bind_input(self, i: int, tensor: TensorLike) -> None:
-        """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its
-        shape may differ from the one bound before. Lists, numbers and strings are copied. A Tensor may lie on the session's
-        device, where what is written must be done before the next run."""
-        if isinstance(tensor, np.ndarray):
-            _need_memory(tensor, "an input")
-        made = _fed(self._feeds[i], tensor) if 0 <= i < len(self._feeds) else as_tensor(tensor)
-        _native.weft_prepared_bind_input(self._handle, i, made._handle)
-
-    def bind_output(self, i: int, tensor: Array | Tensor | None) -> None:
-        """Binds an array to output i: every run writes there, or to a Tensor on the session's device, where what else reads or
-        writes its memory must be done before the next run. None unbinds."""
-        if tensor is not None and not isinstance(tensor, (np.ndarray, Tensor)):
-            raise InvalidArgumentError(f"an output is bound to an array, not to {described(tensor)}")
-        if isinstance(tensor, np.ndarray):
-            _need_memory(tensor, "an output")
-            if tensor.dtype.kind in "OSU":
-                raise InvalidArgumentError("strings are written to a Tensor that is bound, not to an array")
-        _native.weft_prepared_bind_output(self._handle, i, None if tensor is None else as_tensor(tensor)._handle)
-
-    def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:
-        """Runs. Not for two threads at once."""
-        if timeout is None and cancel is None and trace is None:
-            self._call()
-        else:
-            _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
-
-    def output(self, i: int) -> Array:
-        """Output i of the last run: an array, or a Tensor if it has stayed on the device."""
-        return _native.prepared_output(self._handle, i)
-
-
-_native.set_run_functions(_as_dict, lambda value, tensor: _fed(value, tensor)._handle, value_ids, result_of)

@@ -95,6 +95,7 @@ class Tensor(Handle, _native.Exporter):
 
     _what = "tensor"
     _lent: tuple[int, bool] | None = None  # the address and whether it is read-only, once others have been told
+    _lender: Any = None  # what holds the memory from then on: others have this object alone, so `close` leaves it to them
 
     def __init__(self, value: TensorLike, dtype: DTypeLike | None = None) -> None:
         self._owner = _pointer_of(value, dtype)
@@ -159,7 +160,8 @@ class Tensor(Handle, _native.Exporter):
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         """Version 3 of the CUDA array interface, of a tensor on a GPU, whose elements are there for every stream. Whoever uses
-        the memory holds the tensor meanwhile; as it lets go, what it has put in order with the default stream is waited for."""
+        the memory holds the tensor meanwhile, and `close` leaves the memory to them; as the last one lets go, what it has put in
+        order with the default stream is waited for."""
         dtype, lies = _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)), _CPU
         with contextlib.suppress(BufferError):
             lies = self.__dlpack_device__()
@@ -167,7 +169,7 @@ class Tensor(Handle, _native.Exporter):
             raise AttributeError(f"a {self!r} is no array of CUDA with elements that numpy has a name for")
         if self._lent is None:
             owner, address, read_only = _native.tensor_lend(self._handle)
-            self._owner = owner  # before others read what says that it is done
+            self._owner = self._lender = owner  # before others read what says that it is done
             self._lent = (address, bool(read_only))
         return {
             "shape": self.shape,
@@ -257,9 +259,10 @@ class Tensor(Handle, _native.Exporter):
         return f"Tensor {_native.weft_tensor_text(self._handle).decode()}"
 
 
-def result_of(handle: Any) -> Any:
-    """What a run gives of a tensor: what `Tensor.numpy` does, or the Tensor itself if it lies on a device."""
-    return numpy_of(handle) if _native.weft_tensor_device(handle) == "cpu" else Tensor._over(handle)
+def result_of(handle: Any, as_tensor: bool) -> Any:
+    """What a run gives of a tensor: a Tensor if that is wanted or it lies on a device, else what `Tensor.numpy` does."""
+    stays = as_tensor or _native.weft_tensor_device(handle) != "cpu"
+    return Tensor._over(handle) if stays else numpy_of(handle)
 
 
 def numpy_of(handle: Any) -> Any:

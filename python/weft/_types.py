@@ -7,13 +7,42 @@ from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, Union
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+
+# What runs of a session give: arrays, or Tensors of one with `device_outputs`. That `Session` without brackets stands for
+# arrays is told to type checkers alone, which have typing_extensions with them; Python itself knows such defaults from 3.13 on.
 if TYPE_CHECKING:
+    import os
     from types import EllipsisType
+    from typing import TypedDict
+
+    from typing_extensions import TypeVar
 
     from ._graph import Graph, Value
+    from ._session import Session
     from ._tensor import Tensor
 
-Array = np.ndarray[Any, Any]
+    Result = TypeVar("Result", bound="Array | Tensor", default=Array)
+
+    class SessionOptions(TypedDict, total=False):
+        """The keywords of `Session` that say nothing about the type of its results."""
+
+        threads: int
+        share: Session[Any] | None
+        max_plans: int
+        spin_after_run_us: int
+        reference_kernels: bool
+        disable_pass: Sequence[str]
+        weight_dtype: str
+        device: str
+        device_only: bool
+        weight_cache: str | os.PathLike[str]
+
+else:
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
+
 DTypeLike = Union[str, int, type, "np.dtype[Any]"]
 Dimension = Union[int, str, None]
 ShapeLike = Union[str, Sequence[Dimension]]

@@ -41,7 +41,7 @@ def _value(value: Any, kind: str) -> TensorLike:
 class WeftModel(base.BackendRep):
     """A model that is ready to run; `session` is the session of its graph."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session[Any]) -> None:
         self.session = session
         self._inputs = session.graph.inputs
         self._outputs = session.graph.outputs

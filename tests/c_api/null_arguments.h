@@ -1,4 +1,4 @@
-/* What null_arguments_test.c calls with: one object of each type, and the checks of what comes back. */
+/* What null_arguments_*_test.c call with: one object of each type, and the checks of what comes back. */
 #ifndef WEFT_TESTS_NULL_ARGUMENTS_H_
 #define WEFT_TESTS_NULL_ARGUMENTS_H_
 
@@ -9,7 +9,7 @@
 #include "weft/weft.h"
 
 static int failures = 0;
-static int64_t poison[1];
+static const int64_t poison[1] = {0}; /* its address stands for what was there before */
 
 static float floats[4] = {1, 2, 3, 4};
 static const double doubles[1] = {1};
@@ -38,59 +38,60 @@ static char model_path[64], checkpoint_path[64], tensors_path[64];
 static char model[65536];
 static size_t model_bytes;
 
-static void refused(weft_status* status, const char* function, const char* argument) {
+static inline void refused(weft_status* status, const char* function, const char* argument) {
   if (weft_status_code(status) != WEFT_INVALID_ARGUMENT || strstr(weft_status_message(status), argument) == NULL) {
     fprintf(stderr, "%s with %s NULL: %s\n", function, argument, weft_status_text(status));
     ++failures;
   }
   weft_status_free(status);
 }
-static void succeeded(weft_status* status, const char* function) {
+static inline void succeeded(weft_status* status, const char* function) {
   if (status != NULL) {
     fprintf(stderr, "%s with what is optional NULL: %s\n", function, weft_status_text(status));
     ++failures;
   }
   weft_status_free(status);
 }
-static void emptied(int empty, const char* function, const char* argument, const char* out) {
+static inline void emptied(int empty, const char* function, const char* argument, const char* out) {
   if (empty) return;
   fprintf(stderr, "%s with %s NULL leaves *%s as it was\n", function, argument, out);
   ++failures;
 }
 
-static const char* fresh_name(void) {
+static inline const char* fresh_name(void) {
   static char name[32];
   static int count = 0;
   snprintf(name, sizeof name, "name%d", count++);
   return name;
 }
-static weft_status* on_poll(void* user) {
+static inline weft_status* on_poll(void* user) {
   (void)user;
   return NULL;
 }
-static weft_status* on_batch(void* user, weft_tensors* out_batch) {
+static inline weft_status* on_batch(void* user, weft_tensors* out_batch) {
   (void)user, (void)out_batch;
   return NULL;
 }
-static weft_status* on_pass(void* user, int64_t epoch, weft_batches** out_batches) {
+static inline weft_status* on_pass(void* user, int64_t epoch, weft_batches** out_batches) {
   (void)user, (void)epoch, (void)out_batches;
   return NULL;
 }
-static weft_status* on_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                           const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
+static inline weft_status* on_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                                  const char* const* names, const double* averages, int32_t metric_count,
+                                  int32_t* out_stop) {
   (void)user, (void)event, (void)epoch, (void)batch, (void)batch_count, (void)names, (void)averages, (void)metric_count;
   (void)out_stop;
   return NULL;
 }
 
-static weft_status* on_body(void* user, weft_graph* graph_of_body, const int64_t* inputs, int32_t input_count,
-                            const weft_attrs* attrs_of_node, int64_t* out_values, int32_t output_count) {
+static inline weft_status* on_body(void* user, weft_graph* graph_of_body, const int64_t* inputs, int32_t input_count,
+                                   const weft_attrs* attrs_of_node, int64_t* out_values, int32_t output_count) {
   (void)user, (void)inputs, (void)input_count, (void)attrs_of_node, (void)out_values, (void)output_count;
   weft_graph_free(graph_of_body);
   return NULL;
 }
 
-static void start(void) {
+static inline void start(void) {
   const int64_t square[2] = {2, 2}, column[2] = {2, 1};
   int64_t in[2];
   weft_options* naming;
@@ -149,7 +150,7 @@ static void start(void) {
   fclose(file);
 }
 
-static int finish(void) {
+static inline int finish(void) {
   weft_options_free(session_options);
   weft_options_free(run_options);
   weft_options_free(save_options);

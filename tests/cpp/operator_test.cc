@@ -72,6 +72,14 @@ TEST_F(Operators, KindsOfAttributesComeAsTheyAre) {
   op.outputs = {{"y", "f32"}};
   op.attributes = {{"text", "string"},  {"type", "dtype"},    {"table", "tensor"}, {"sizes", "ints"},
                    {"rates", "floats"}, {"words", "strings"}, {"absent", "int"}};
+  const std::vector<weft::Attribute> defaults = {{"to", "dtype", DType::f64},
+                                                 {"axis", "int", 3},
+                                                 {"slope", "float", 0.5},
+                                                 {"mode", "string", "fast"},
+                                                 {"flag", "bool", true},
+                                                 {"none", "dtype", std::nullopt},
+                                                 {"pads", "ints", std::vector<int64_t>{1, 2}}};
+  op.attributes.insert(op.attributes.end(), defaults.begin(), defaults.end());
   weft::add_operator(op, [](Graph& graph, const std::vector<Value>& in, const Attrs& attrs) {
     EXPECT_EQ(attrs.get<std::string>("text"), "two words");
     EXPECT_EQ(attrs.get<DType>("type"), DType::i64);
@@ -79,7 +87,13 @@ TEST_F(Operators, KindsOfAttributesComeAsTheyAre) {
     EXPECT_EQ(attrs.get<std::vector<int64_t>>("sizes"), (std::vector<int64_t>{3, 4}));
     EXPECT_EQ(attrs.get<std::vector<double>>("rates"), (std::vector<double>{0.5}));
     EXPECT_EQ(attrs.get<std::vector<std::string>>("words"), (std::vector<std::string>{"a", "b"}));
-    EXPECT_FALSE(attrs.has("absent"));
+    EXPECT_FALSE(attrs.has("absent") || attrs.has("none"));
+    EXPECT_EQ(attrs.get<DType>("to"), DType::f64);
+    EXPECT_EQ(attrs.get<int64_t>("axis"), 3);
+    EXPECT_EQ(attrs.get<double>("slope"), 0.5);
+    EXPECT_EQ(attrs.get<std::string>("mode"), "fast");
+    EXPECT_TRUE(attrs.get<bool>("flag"));
+    EXPECT_EQ(attrs.get<std::vector<int64_t>>("pads"), (std::vector<int64_t>{1, 2}));
     EXPECT_EQ(error_of([&] { attrs.get<int64_t>("absent"); }).code(), WEFT_NOT_FOUND);
     EXPECT_EQ(error_of([&] { attrs.get<double>("text"); }).code(), WEFT_INVALID_ARGUMENT);
     EXPECT_EQ(in.size(), 2u);

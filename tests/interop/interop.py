@@ -3,7 +3,6 @@
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -151,7 +150,7 @@ def device(plugin: str, name: str) -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [3])
     twice = x + x
-    session: Any = weft.Session(graph, device=name, device_outputs=True)
+    session = weft.Session(graph, device=name, device_outputs=True)
     host = weft.Tensor([1.0, 2.0, 3.0])
     there = host.to(name)
     once = session.run({x: there}, twice)

@@ -66,7 +66,7 @@ class Doubled:
         self.y = self.x * 2.0
         self.w = graph.variable("w", [1.0])
         self.step = weft.assign(self.w, self.w + 1.0)
-        self.session: Any = weft.Session(graph, device=device, device_outputs=True)
+        self.session = weft.Session(graph, device=device, device_outputs=True)
         self.there = weft.Tensor([[1.0, 2.0], [3.0, 4.0]]).to(device)
 
 
@@ -259,6 +259,8 @@ folder = tempfile.TemporaryDirectory()
 os.environ["WEFT_TEST_WAITS"] = folder.name
 waits = pathlib.Path(folder.name, "waits")
 assert hasattr(result, "__cuda_array_interface__") and not waits.exists()  # nobody has let go of anything
+result.close()
+assert result.closed and not waits.exists()  # others may hold the object, and have the address
 del result
 assert waits.stat().st_size == 1
 """,

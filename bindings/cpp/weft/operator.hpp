@@ -16,13 +16,20 @@ struct Formal {
   std::string doc{};      ///< for people
 };
 
+/// What an attribute is where a node says nothing: what Attrs::set takes, or nothing.
+struct Default : std::optional<Attrs::Setting> {
+  using std::optional<Attrs::Setting>::optional;
+  Default() = default;                                                                  ///< nothing
+  Default(DType dtype) : std::optional<Attrs::Setting>(static_cast<int64_t>(dtype)) {}  ///< an element type
+};
+
 /// An attribute of an Operator.
 struct Attribute {
-  std::string name;  ///< an identifier
-  std::string kind;  ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
-  std::optional<Attrs::Setting> default_value{};  ///< where a node says nothing; without one, a node may lack it
-  bool required = false;                          ///< a node must have it
-  std::string doc{};                              ///< for people
+  std::string name;         ///< an identifier
+  std::string kind;         ///< "int", "float", "string", "tensor", "bool", "dtype", "ints", "floats" or "strings"
+  Default default_value{};  ///< where a node says nothing; without one, a node may lack it
+  bool required = false;    ///< a node must have it
+  std::string doc{};        ///< for people
 };
 
 /// An operator of the program's own: what it is called, takes and gives.
@@ -140,8 +147,10 @@ inline SchemaHandle make_schema(const Operator& op) {
 /// `body` is called when a node is added, loaded, differentiated and made ready to run, several times for one node, on the
 /// thread that does it or on several at once. What it builds must depend on the types, shapes and attributes alone, and be
 /// built in the graph that it gets, of the values that it gets; it may use other operators of the program, but not its own.
-/// A weft::Error that it throws is told by the call that needed the body, with the node; what else it throws comes out of
-/// that call as it is. ALREADY_EXISTS for an operator of that name, INVALID_ARGUMENT for what no operator can be like.
+/// It must not wait for another thread that uses a graph which was there before, as that one waits for whoever needs the
+/// body. A weft::Error that it throws is told by the call that needed the body, with the node; what else it throws comes
+/// out of that call as it is. ALREADY_EXISTS for an operator of that name, INVALID_ARGUMENT for what no operator can be
+/// like.
 inline void add_operator(const Operator& op, BodyFunction body) {
   if (body == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "an operator needs a body");
   const detail::SchemaHandle schema = detail::make_schema(op);

@@ -18,8 +18,8 @@ WEFT_API int32_t weft_op_count(void);
 /** The full name of operator i ("MatMul", "weft.Adam"), sorted by domain and name; NULL if there is none. Operators that
  * are registered meanwhile come between the others. The name stays. */
 WEFT_API const char* weft_op_name(int32_t i);
-/** The definition of an operator as JSON: names, types and docs of inputs, outputs and attributes; a default that is no
- * finite number is "inf", "-inf" or "nan". NOT_FOUND, with the
+/** The definition of an operator as JSON: its "group" ("math", or "nn/conv": a part of the group "nn"), names, types and docs
+ * of inputs, outputs and attributes; a default that is no finite number is "inf", "-inf" or "nan". NOT_FOUND, with the
  * nearest name, if there is none. */
 WEFT_API weft_status* weft_op_inspect(const char* name, weft_bytes** out_json) WEFT_MUST_USE;
 
@@ -67,8 +67,9 @@ WEFT_API weft_status* weft_schema_add_attribute(weft_schema* schema, const char*
  * or less known of the shapes; on the thread that does it, or on several at once. So what it builds must depend on the
  * types, shapes and attributes alone; a later call that gives other types than the one that added the node is an
  * INVALID_ARGUMENT. It adds to `graph` and to graphs that it makes: to add to an older one is FAILED_PRECONDITION, as is to
- * use a session of the graph that the node is in; to free either handle is fine. It can use other operators of programs, but
- * not its own; it adds neither inputs nor variables. A body that calls the program
+ * use a session of the graph that the node is in; to free either handle is fine. It must not wait for another thread that
+ * uses a graph which was there before, as that one waits for whoever needs the body. It can use other operators of programs,
+ * but not its own; it adds neither inputs nor variables. A body that calls the program
  * when it runs has a node of weft.HostCall. Halves (f16, bf16) may be computed in f32, if the schema lets the type be that.
  * An error that it returns is that of the call which added the node, and names the node. */
 typedef weft_status* (*weft_body_fn)(void* user, weft_graph* graph, const int64_t* inputs, int32_t input_count,

@@ -105,12 +105,19 @@ weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, i
   if (env == nullptr) return no_jvm();
   jobjectArray texts = env->NewObjectArray(metric_count, g_methods.string, nullptr);
   jdoubleArray numbers = texts == nullptr ? nullptr : env->NewDoubleArray(metric_count);
-  if (numbers == nullptr) return take_exception(env);
-  for (int32_t i = 0; i < metric_count; ++i) {
+  for (int32_t i = 0; numbers != nullptr && i < metric_count; ++i) {
     jstring name = new_string(env, names[i]);
-    if (name == nullptr) return take_exception(env);
-    env->SetObjectArrayElement(texts, i, name);
-    env->DeleteLocalRef(name);
+    if (name == nullptr) {
+      env->DeleteLocalRef(numbers);
+      numbers = nullptr;
+    } else {
+      env->SetObjectArrayElement(texts, i, name);
+      env->DeleteLocalRef(name);
+    }
+  }
+  if (numbers == nullptr) {
+    env->DeleteLocalRef(texts);
+    return take_exception(env);
   }
   env->SetDoubleArrayRegion(numbers, 0, metric_count, averages);
   jboolean stop = env->CallStaticBooleanMethod(g_methods.callbacks, g_methods.fit, static_cast<jobject>(user), event,

@@ -7,7 +7,8 @@ import java.util.List;
  * Builds the body of a node of an {@link Operator}. It is called when a node is added, loaded, differentiated and made ready
  * to run, several times for one node, on the thread that does it or on several at once. What it builds must depend on the
  * types, shapes and attributes alone, and be built in the graph that it gets, of the values that it gets; it may use other
- * operators of the program, but not its own.
+ * operators of the program, but not its own. It must not wait for another thread that uses a graph which was there before, as
+ * that one waits for whoever needs the body.
  */
 @FunctionalInterface
 public interface BodyFunction {

@@ -208,6 +208,27 @@ class OperatorTest {
     assertEquals(1, graph.nodeCount());
   }
 
+  /** Also of a body that is good when its node is added and fails when it is run. */
+  @Test
+  void anErrorOfJavaGoesOnAsItIs() {
+    AtomicReference<Error> fatal = new AtomicReference<>();
+    Weft.addOperator(
+        simple("Fatal"),
+        (graph, in, attrs) -> {
+          if (fatal.get() != null) throw fatal.get();
+          return in;
+        });
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = graph.add("com.acme.java.Fatal", List.of(x), null, null, 1).get(0);
+    fatal.set(new LinkageError("not today"));
+    Error added =
+        assertThrows(LinkageError.class, () -> graph.add("com.acme.java.Fatal", List.of(x), null, null, 1));
+    assertSame(fatal.get(), added);
+    assertSame(fatal.get(), assertThrows(LinkageError.class, () -> run(x, y)));
+    fatal.set(null);
+    assertArrayEquals(new float[] {1, -2, 3}, run(x, y));
+  }
+
   @Test
   void whatCannotBeAdded() {
     BodyFunction identity = (graph, in, attrs) -> in;
