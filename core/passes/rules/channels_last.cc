@@ -110,8 +110,10 @@ Status pool_channels_last(RuleContext& c) {
   const bool bytes = concrete(x) && (x.dtype() == DType::kI8 || x.dtype() == DType::kU8);
   if (!(has_pool_kernels(x) || bytes) || x.rank() < 3 || c.node.output_count > 1) return {};
   if (!before_first(x).valid() && !goes_last(c, c.input(0))) return {};
-  replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",
-             without_order(c.attrs()));
+  const char* op = c.node.is("MaxPool")       ? "weft.ChannelsLastMaxPool"
+                   : c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool"
+                                              : "weft.ChannelsLastQLinearAveragePool";
+  replace_by(c, op, without_order(c.attrs()));
   return {};
 }
 
@@ -258,13 +260,15 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({"winograd", "weft.ChannelsLastConvGradInput", winograd});
   rules.add({name, "MaxPool", pool_channels_last});
   rules.add({name, "AveragePool", pool_channels_last});
+  rules.add({name, "weft.QLinearAveragePool", pool_channels_last});
   rules.add({name, "weft.ConvGradInput", grad_input_channels_last});
   rules.add({name, "weft.ConvGradWeight", grad_weight_channels_last});
   rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
   rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
   rules.add({name, "weft.SumTo", sum_to_channels_last});
   rules.add({name, "Concat", concat_channels_last});
-  for (const char* op : {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin"}) {
+  for (const char* op :
+       {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin", "weft.QLinearReduceMean"}) {
     rules.add({name, op, reduce_channels_last});
   }
   rules.add({name, "*", elementwise_channels_last});
