@@ -50,11 +50,11 @@ Status conv_channels_last(RuleContext& c) {
   return {};
 }
 
-// Of integers, in one group.
+// Of integers: in one group, or with one filter for each channel.
 Status conv_integer_channels_last(RuleContext& c) {
   const bool quantizes = c.node.is("QLinearConv");
   const Expr x = c.mapped_input(0), w = c.mapped_input(quantizes ? 3 : 1);
-  if (!concrete(x) || !concrete(w) || c.attrs().i("group") != 1 || !worth_it(x, w, 1)) return {};
+  if (!concrete(x) || !concrete(w) || !worth_it(x, w, c.attrs().i("group"))) return {};
   replace_by(c, quantizes ? "weft.ChannelsLastQLinearConv" : "weft.ChannelsLastConvInteger", c.attrs());
   return {};
 }

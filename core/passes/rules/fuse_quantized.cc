@@ -47,11 +47,20 @@ std::optional<int64_t> summed_by_conv(const Dims& w) {
   return count;
 }
 
+// Whether each channel of an image or a line has a filter of its own, with kernels for that, which want the channels last.
+bool one_filter_each(const RuleContext& c, const Node& conv, const Dims& w) {
+  constexpr int64_t kLeast = 16;
+  const int64_t group = conv.attrs.i("group");
+  const bool fixed = !c.from.value(conv.inputs[1]).fed;
+  return fixed && group >= kLeast && w[0].is(group) && (w.size() == 3 || w.size() == 4) && w[1].is(1) &&
+         c.kernels.has("weft.ChannelsLastQLinearConv");
+}
+
 // Filters of one group are the rows of a product: with fewer the kernels of f32 are faster.
-bool enough_filters(const Node& conv, const Dims& w) {
+bool enough_filters(const RuleContext& c, const Node& conv, const Dims& w) {
   constexpr int64_t kLeast = 4;
   const int64_t group = conv.attrs.i("group");
-  return group == 1 || (w[0].known() && w[0].value() >= kLeast * group);
+  return group == 1 || (w[0].known() && w[0].value() >= kLeast * group) || one_filter_each(c, conv, w);
 }
 
 std::optional<Product> read_product(RuleContext& c, const Node& node) {
@@ -60,7 +69,7 @@ std::optional<Product> read_product(RuleContext& c, const Node& node) {
   const bool conv = node.is("Conv"), gemm = node.is("Gemm");
   std::optional<int64_t> summed;
   if (conv) {
-    if (!enough_filters(node, b.dims)) return std::nullopt;
+    if (!enough_filters(c, node, b.dims)) return std::nullopt;
     summed = summed_by_conv(b.dims);
   } else {
     const Dim& dim = gemm && node.attrs.b("transA") ? a.dims[0] : a.dims.back();

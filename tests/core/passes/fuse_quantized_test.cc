@@ -223,6 +223,37 @@ TEST(FuseQuantized, WeightsThatAreQuantizedInTheGraph) {
   t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
 }
 
+// (0, 10, 30) in each of 16 channels, by the filters (1, c, -1): -10, 10 c - 30 and 10 + 30 c, in steps of 2 from 5 on. What
+// lies beside the image counts as 0.
+TEST(FuseQuantized, OneFilterForEachChannel) {
+  QuantizedTest t;
+  Bytes x, first;
+  Chars w;
+  std::vector<float> numbers;
+  for (int c = 0; c < 16; ++c) {
+    x.insert(x.end(), {10, 20, 40});
+    w.insert(w.end(), {1, static_cast<int8_t>(c), -1});
+    first.insert(first.end(), {0, static_cast<uint8_t>(c < 2 ? 0 : 5 * c - 10), static_cast<uint8_t>(15 * c + 10)});
+    numbers.insert(numbers.end(), {-10, 10.0f * static_cast<float>(c) - 30, 10 + 30.0f * static_cast<float>(c)});
+  }
+  const Attrs attrs{{"group", int64_t{16}}, {"pads", std::vector<int64_t>{0, 1, 0, 1}}};
+  Expr image = t.dequantized<uint8_t>(t.input<uint8_t>({1, 16, 1, 3}, x), 1.0f, 10);
+  Expr filters = t.dequantized<int8_t>(t.fixed<int8_t>({16, 1, 1, 3}, w), 1.0f, int8_t{0});
+  Expr y = make(t.scope, "Conv", {image, filters}, attrs);
+  EXPECT_NE(t.left(y).find("weft.ChannelsLastConvInteger"), std::string::npos) << t.left(y);
+  t.expect_numbers<float>(y, numbers);
+  y = t.quantized<uint8_t>(y, 2.0f, 5);
+  EXPECT_NE(t.left(y).find("weft.ChannelsLastQLinearConv"), std::string::npos) << t.left(y);
+  t.expect_numbers<uint8_t>(y, first);
+  // Filters that are fed, and two of them for a channel, stay in f32.
+  Expr fed = t.dequantized<int8_t>(t.input<int8_t>({16, 1, 1, 3}, w), 1.0f, 0);
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, fed}, attrs), 2.0f, 5)).find("QLinear"),
+            std::string::npos);
+  Expr twice = t.dequantized<int8_t>(t.fixed<int8_t>({32, 1, 1, 3}, Chars(96, 1)), 1.0f, int8_t{0});
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, twice}, attrs), 2.0f, 5)).find("QLinear"),
+            std::string::npos);
+}
+
 TEST(FuseQuantized, CanBeSwitchedOff) {
   QuantizedTest t;
   Expr y = t.quantized<uint8_t>(t.two_channels(), 0.5f, 10);
