@@ -75,6 +75,11 @@ Status pair_body(BodyContext& c) {
   return {};
 }
 
+Status sums_body(BodyContext& c) {
+  c.set_output(0, codes_of(c, cast(c.input(0), DType::kF32) * c.input(1) + c.input(2)));
+  return {};
+}
+
 Status look_up_body(BodyContext& c) {
   const Expr x = c.input(0), place = cast(x, DType::kI32);
   const Expr table = constant(c.scope(), c.attrs().tensor("table"));
@@ -104,7 +109,6 @@ constexpr const char* kQLinearAveragePool = "weft.QLinearAveragePool";
 // What the result is quantized as.
 OpDef& with_result_code(OpDef& op) {
   return op.internal()
-      .types("T", kCodes)
       .types("T3", kCodes)
       .required_dtype_attr("output_dtype", "Dtype of y.")
       .required_attr("y_scale", AttrKind::kFloat, "As in QuantizeLinear.")
@@ -116,6 +120,7 @@ OpDef& with_result_code(OpDef& op) {
 
 OpDef& pair_schema(OpDef& op) {
   return with_result_code(op)
+      .types("T", kCodes)
       .types("T2", kCodes | set_of(DType::kF32))
       .attr("a_scale", 1.0, "As in DequantizeLinear.")
       .attr("a_zero_point", int64_t{0}, "As in DequantizeLinear.")
@@ -131,6 +136,7 @@ OpDef& pair_schema(OpDef& op) {
 
 OpDef& mean_schema(OpDef& op) {
   return with_result_code(op)
+      .types("T", kCodes)
       .attr("x_scale", 1.0, "As in DequantizeLinear.")
       .attr("x_zero_point", int64_t{0}, "As in DequantizeLinear.");
 }
@@ -157,6 +163,15 @@ void define_op_quantized(OpRegistry& ops) {
   pair_schema(ops.add(kWeftDomain, "QLinearMul"))
       .doc("The product of the numbers that a and b stand for, quantized.")
       .body(pair_body < operator*>);
+  with_result_code(ops.add(kWeftDomain, "QuantizeSums"))
+      .doc("`x * scale + addend`, computed in f32, quantized: what comes behind sums of products of integers.")
+      .input("x", "i32", "Any shape.")
+      .input("scale", "f32", "What x counts in; broadcasts with it as in NumPy.")
+      .input("addend", "f32", "Broadcasts with x as in NumPy.")
+      .output("y", "T3", "The broadcast shape of all inputs.")
+      .elementwise()
+      .infer(infer_broadcast_code)
+      .body(sums_body);
   ops.add(kWeftDomain, "LookUpBytes")
       .internal()
       .doc("What a table has for each number of x, beginning with the least that its type holds.")

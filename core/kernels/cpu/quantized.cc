@@ -77,6 +77,40 @@ Status prepare_pair(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+// -- Sums of products, scaled.
+struct SumsState {
+  Broadcast plan;
+  ByteResult y;
+};
+
+void span_sums(const SumsState& s, const void* const* in, void* out, int64_t n) {
+  const ScaledSums sums{static_cast<const int32_t*>(in[0]), static_cast<const float*>(in[1]),
+                        static_cast<const float*>(in[2]), 1, 1};
+  quantized_table().quantize_sums(sums, n, s.y, static_cast<uint8_t*>(out));
+}
+
+void run_sums(const SumsState& s, const RunArgs& args) {
+  const QuantizedTable& table = quantized_table();
+  parallel_for(*args.parallel, s.plan.count, kElementwiseBlock, kQuantizingNs, [&](int64_t begin, int64_t end) {
+    for_runs<3>(s.plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
+      const ScaledSums sums{args.input<int32_t>(0) + at[0], args.input<float>(1) + at[1], args.input<float>(2) + at[2],
+                            s.plan.last_step(1), s.plan.last_step(2)};
+      table.quantize_sums(sums, n, s.y, args.output<uint8_t>(0) + out);
+    });
+  });
+}
+
+// Sums that are not stretched.
+bool accepts_sums(const KernelContext& c) { return c.count(0) == c.output_count_of(0); }
+
+Status prepare_sums(const KernelContext& c, PreparedKernel* prepared) {
+  SumsState state{plan_broadcast(c), read_byte_result(c)};
+  prepared->cost_ns = kQuantizingNs * static_cast<double>(state.plan.count);
+  prepared->use<&run_sums>(std::move(state));
+  prepared->use_span<&span_sums, SumsState>();
+  return {};
+}
+
 // -- A function of a byte.
 struct ByteTable {
   int64_t count;
@@ -111,6 +145,7 @@ Status prepare_table(const KernelContext& c, PreparedKernel* prepared) {
 void add_cpu_quantized(KernelRegistry& kernels) {
   kernels.add("weft.QLinearAdd", {"vectors", nullptr, prepare_pair<&QuantizedTable::sum>});
   kernels.add("weft.QLinearMul", {"vectors", nullptr, prepare_pair<&QuantizedTable::product>});
+  kernels.add("weft.QuantizeSums", {"vectors", accepts_sums, prepare_sums});
   kernels.add("weft.LookUpBytes", {"table", nullptr, prepare_table});
 }
 

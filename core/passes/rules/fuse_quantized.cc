@@ -101,6 +101,7 @@ std::optional<Bias> read_bias(const RuleContext& c, ValueId id, const Product& p
   const std::optional<Quantization> code = read_code(c, *node, DType::kI32);
   if (bias == nullptr || !code) return std::nullopt;
   const std::vector<float>&mine = code->scale, &weights = p.b.code.scale;
+  if (mine.size() > 1 && weights.size() > 1 && mine.size() != weights.size()) return std::nullopt;
   const size_t count = std::max(mine.size(), weights.size());
   for (size_t i = 0; i < count; ++i) {
     const float wanted = p.a.code.scale[0] * weights[weights.size() > 1 ? i : 0], have = mine[mine.size() > 1 ? i : 0];
@@ -114,27 +115,35 @@ std::optional<Bias> read_bias(const RuleContext& c, ValueId id, const Product& p
   return found;
 }
 
-// QLinearConv or QLinearMatMul for a Conv or MatMul.
-Expr quantized_product(RuleContext& c, ValueId id, const QuantizedResult& y) {
-  const Node& node = c.from.producer(id);
-  if (!node.is("Conv") && !node.is("MatMul")) return {};
-  if (c.uses(id) != 1 || c.type(id).dtype != DType::kF32) return {};
-  const char* op = node.is("Conv") ? "QLinearConv" : "QLinearMatMul";
-  if (!c.kernels.has(op)) return {};
+bool is_product(const Node& node) { return node.is("Conv") || node.is("MatMul") || node.is("Gemm"); }
+
+// Whether a Gemm weighs neither its product nor what it adds.
+bool weighs_nothing(const Node& gemm, bool adds) {
+  return gemm.attrs.f("alpha") == 1 && (!adds || gemm.attrs.f("beta") == 1);
+}
+
+// Whether it is one number for each column of the product.
+bool is_row(const Expr& bias, const Product& p) {
+  return bias.has_rank() && bias.rank() == 1 && p.b.q.rank() > 1 && bias.dims()[0] == p.b.q.dims().back();
+}
+
+// The product, quantized in its own kernel, with a bias in units of its sums: QLinearConv, QLinearMatMul with or without.
+Expr quantized_product(RuleContext& c, const Node& node, ValueId bias_id, const QuantizedResult& y) {
+  const bool conv = node.is("Conv"), biased = bias_id != kNoValue;
+  const char* op = conv ? "QLinearConv" : biased ? "weft.BiasedQLinearMatMul" : "QLinearMatMul";
+  if (!c.kernels.has(op) || (node.is("Gemm") && !weighs_nothing(node, biased))) return {};
   const std::optional<Product> p = read_product(c, node);
   if (!p) return {};
-  const std::optional<Bias> bias = read_bias(c, node.inputs.size() > 2 ? node.inputs[2] : kNoValue, *p);
-  if (!bias || !fits(*p, bias->most)) return {};
+  const std::optional<Bias> bias = read_bias(c, bias_id, *p);
+  if (!bias || !fits(*p, bias->most) || (biased && !conv && !is_row(bias->value, *p))) return {};
   std::vector<Expr> inputs;
   for (const Quantized* x : {&p->a, &p->b}) {
     inputs.insert(inputs.end(), {x->q, scale_of(c, x->code), zero_of(c, x->code)});
   }
   inputs.insert(inputs.end(), {scale_of(c, y.code), zero_of(c, y.code)});
-  if (bias->value.valid()) inputs.push_back(bias->value);
-  return clipped(c, make(c.scope(), op, inputs, node.attrs), y);
+  if (biased) inputs.push_back(bias->value);
+  return clipped(c, make(c.scope(), op, inputs, conv ? node.attrs : Attrs()), y);
 }
-
-Status quantize(RuleContext& c) { return quantize_by(c, quantized_product); }
 
 // What the sums of integers count in: a scale of each filter, or of each column.
 Expr unit_of(RuleContext& c, const Product& p, double by, int64_t behind) {
@@ -146,27 +155,76 @@ Expr unit_of(RuleContext& c, const Product& p, double by, int64_t behind) {
   return reshape(constant(c.scope(), Tensor::vector(unit)), constant_ints(c.scope(), shape));
 }
 
-// A product that is not quantized again: of integers, and then a number.
-Status sum_integers(RuleContext& c) {
-  const bool conv = c.node.is("Conv"), gemm = c.node.is("Gemm");
+// A product as sums of integers, what they count in, and the numbers that the node adds to it, if it does.
+struct Sums {
+  Expr q, unit, addend;
+};
+
+std::optional<Sums> integer_sums(RuleContext& c, const Node& node) {
+  const bool conv = node.is("Conv"), gemm = node.is("Gemm");
   const char* op = conv ? "ConvInteger" : "MatMulInteger";
-  if (!c.kernels.has(op) || c.type(c.node.output(0)).dtype != DType::kF32) return {};
-  const std::optional<Product> p = read_product(c, c.node);
-  if (!p || !fits(*p, 0)) return {};
+  if (!c.kernels.has(op)) return std::nullopt;
+  const std::optional<Product> p = read_product(c, node);
+  if (!p || !fits(*p, 0)) return std::nullopt;
   const int64_t behind = conv ? p->b.q.rank() - 2 : 0;
   const std::vector<Expr> inputs{p->a.q, p->b.q, zero_of(c, p->a.code), zero_of(c, p->b.code)};
-  const Expr sums = make(c.scope(), op, inputs, conv ? c.attrs() : Attrs());
-  Expr y = cast(sums, DType::kF32) * unit_of(c, *p, gemm ? c.attrs().f("alpha") : 1, behind);
-  if (Expr bias = c.mapped_input(2); bias.valid()) {
-    if (conv && behind > 0) {
-      std::vector<int64_t> axes;
-      for (int64_t i = 1; i <= behind; ++i) axes.push_back(i);
-      bias = unsqueeze(bias, axes);
-    }
-    const double beta = gemm ? c.attrs().f("beta") : 1;
-    y = y + (beta == 1 ? bias : bias * beta);
+  Sums sums;
+  sums.q = make(c.scope(), op, inputs, conv ? node.attrs : Attrs());
+  sums.unit = unit_of(c, *p, gemm ? node.attrs.f("alpha") : 1, behind);
+  if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return sums;
+  sums.addend = c.mapped(node.inputs[2]);
+  if (conv && behind > 0) {
+    std::vector<int64_t> axes;
+    for (int64_t i = 1; i <= behind; ++i) axes.push_back(i);
+    sums.addend = unsqueeze(sums.addend, axes);
   }
-  c.replace(y);
+  const double beta = gemm ? node.attrs.f("beta") : 1;
+  if (beta != 1) sums.addend = sums.addend * beta;
+  return sums;
+}
+
+// A product to which numbers are added, its own or `more`, and which is quantized: of integers, and the rest in one pass.
+Expr quantized_sums(RuleContext& c, const Node& node, ValueId more, const QuantizedResult& y) {
+  const char* op = "weft.QuantizeSums";
+  const bool adds = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  if (!c.kernels.has(op) || adds == (more != kNoValue)) return {};
+  const std::optional<Sums> sums = integer_sums(c, node);
+  if (!sums) return {};
+  return make(c.scope(), op, {sums->q, sums->unit, adds ? sums->addend : c.mapped(more)}, result_attrs(y));
+}
+
+// An Add of a product that nothing else uses.
+Expr quantized_add(RuleContext& c, const Node& add, const QuantizedResult& y) {
+  for (size_t i : {0, 1}) {
+    const ValueId product = add.inputs[i], other = add.inputs[1 - i];
+    const Node& node = c.from.producer(product);
+    if (!is_product(node) || c.uses(product) != 1) continue;
+    if (node.is("MatMul")) {
+      if (const Expr made = quantized_product(c, node, other, y); made.valid()) return made;
+    }
+    if (const Expr made = quantized_sums(c, node, other, y); made.valid()) return made;
+  }
+  return {};
+}
+
+Expr quantized_by_product(RuleContext& c, ValueId id, const QuantizedResult& y) {
+  const Node& node = c.from.producer(id);
+  if (c.uses(id) != 1 || c.type(id).dtype != DType::kF32) return {};
+  if (node.is("Add")) return quantized_add(c, node, y);
+  if (!is_product(node)) return {};
+  const Expr made = quantized_product(c, node, node.inputs.size() > 2 ? node.inputs[2] : kNoValue, y);
+  return made.valid() ? made : quantized_sums(c, node, kNoValue, y);
+}
+
+Status quantize(RuleContext& c) { return quantize_by(c, quantized_by_product); }
+
+// A product that is not quantized again: of integers, and then a number.
+Status sum_integers(RuleContext& c) {
+  if (c.type(c.node.output(0)).dtype != DType::kF32) return {};
+  const std::optional<Sums> sums = integer_sums(c, c.node);
+  if (!sums) return {};
+  const Expr y = cast(sums->q, DType::kF32) * sums->unit;
+  c.replace(sums->addend.valid() ? y + sums->addend : y);
   return {};
 }
 

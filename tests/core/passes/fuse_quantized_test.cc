@@ -70,8 +70,7 @@ TEST(FuseQuantized, BiasInOtherUnits) {
             "QLinearConv");
   for (Expr bias : {t.dequantized<int32_t>(b, 0.25f, 0), t.dequantized<int32_t>(b, 0.125f, 1),
                     t.dequantized<int32_t>(b, {0.125f, 0.25f}, {0, 0}, 0), t.fixed<float>({2}, {1, -1})}) {
-    const std::string left = t.left(with(bias));
-    EXPECT_EQ(left.rfind("ConvInteger Cast Mul Add", 0), 0u) << left;
+    EXPECT_EQ(t.left(with(bias)), "ConvInteger weft.QuantizeSums");
   }
   t.expect_numbers<uint8_t>(with(t.fixed<float>({2}, {1, -1})), {14, 6, 12, 21, 6, 16, 8, 0});
 }
@@ -85,6 +84,126 @@ TEST(FuseQuantized, MatMulByColumns) {
   t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
   EXPECT_EQ(t.left(q), "QLinearMatMul");
   t.expect_numbers<int8_t>(q, {-17, -15, 12, -3});
+}
+
+// The same plus (0.5, 10), by columns of 1/8 and 1/2 where these are whole numbers: (-3, 7; 4.25, 10).
+TEST(FuseQuantized, MatMulAndWhatIsAdded) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2}), {0.25f, 1.0f}, {2, -1}, 1);
+  Expr whole = t.dequantized<int32_t>(t.fixed<int32_t>({2}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  Expr numbers = t.fixed<float>({2}, {0.5f, 10}), fed = t.input<float>({2, 2}, {0.5f, 10, 0.5f, 10});
+  const auto expect = [&t](Expr y, const char* left, const Chars& wanted) {
+    y = t.quantized<int8_t>(y, 0.25f, -3);
+    EXPECT_EQ(t.left(y), left);
+    t.expect_numbers<int8_t>(y, wanted);
+  };
+  const Chars wanted{-15, 25, 14, 37};
+  expect(matmul(t.matrix(), w) + whole, "weft.BiasedQLinearMatMul", wanted);
+  expect(whole + matmul(t.matrix(), w), "weft.BiasedQLinearMatMul", wanted);
+  expect(matmul(t.matrix(), w) + numbers, "MatMulInteger weft.QuantizeSums", wanted);
+  expect(fed + matmul(t.matrix(), w), "MatMulInteger weft.QuantizeSums", wanted);
+  expect(t.relu(matmul(t.matrix(), w) + whole), "weft.BiasedQLinearMatMul Clip", {-3, 25, 14, 37});
+  expect(t.relu(matmul(t.matrix(), w) + numbers), "MatMulInteger weft.QuantizeSums", {-3, 25, 14, 37});
+  // One number for all columns is none for each, and wider than the product.
+  expect(matmul(t.matrix(), w) + t.dequantized<int32_t>(t.fixed<int32_t>({}, {4}), 0.125f, 0),
+         "MatMulInteger weft.QuantizeSums", {-15, -13, 14, -1});
+}
+
+TEST(FuseQuantized, GemmIsQuantized) {
+  QuantizedTest t;
+  const Attrs turned{{"transB", int64_t{1}}};
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({2, 3}, {4, 3, -4, -2, 1, 2}), {0.25f, 1.0f}, {2, -1}, 0);
+  Expr y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "QLinearMatMul");
+  t.expect_numbers<int8_t>(y, {-17, -15, 12, -3});
+  Expr whole = t.dequantized<int32_t>(t.fixed<int32_t>({2}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, whole}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "weft.BiasedQLinearMatMul");
+  t.expect_numbers<int8_t>(y, {-15, 25, 14, 37});
+  // One for each row: (0.5, 10) in units that are not those of the sums.
+  Expr rows = t.dequantized<int32_t>(t.fixed<int32_t>({2, 1}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, rows}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "MatMulInteger weft.QuantizeSums");
+  t.expect_numbers<int8_t>(y, {-15, -13, 52, 37});
+  // Twice the product, and half of (2, -4).
+  const Attrs weighed{{"transB", int64_t{1}}, {"alpha", 2.0}, {"beta", 0.5}};
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, t.fixed<float>({2}, {2, -4})}, weighed), 0.5f, 0);
+  EXPECT_EQ(t.left(y), "MatMulInteger weft.QuantizeSums");
+  t.expect_numbers<int8_t>(y, {-12, -16, 17, -4});
+}
+
+// (0.75, -3, 0, 4.5) and (0.25, 1, -0.5, 10), in steps of 1/2 from 10 on.
+TEST(FuseQuantized, ConvAndAResidual) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({1, 1, 1, 1}, {3}), 0.25f, int8_t{0});
+  Expr residual = t.input<float>({1, 1, 2, 2}, {0.25f, 1, -0.5f, 10});
+  for (Expr sum :
+       {make(t.scope, "Conv", {t.image(), w}) + residual, residual + make(t.scope, "Conv", {t.image(), w})}) {
+    Expr y = t.quantized<uint8_t>(sum, 0.5f, 10);
+    EXPECT_EQ(t.left(y), "ConvInteger weft.QuantizeSums");
+    t.expect_numbers<uint8_t>(y, {12, 6, 9, 39});
+  }
+  // A bias and a residual are two things to add.
+  Expr both = make(t.scope, "Conv", {t.image(), w, t.fixed<float>({1}, {1})}) + residual;
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(both, 0.5f, 10)).find("QuantizeSums"), std::string::npos);
+  t.expect_numbers<uint8_t>(t.quantized<uint8_t>(both, 0.5f, 10), {14, 8, 11, 41});
+}
+
+TEST(FuseQuantized, ScaledSumsHaveTheBitsOfThePieces) {
+  struct Shapes {
+    Shape x, scale, addend;
+  };
+  const Shapes shapes[] = {{{3, 5}, {5}, {5}},         {{2, 7, 9, 5}, {7, 1, 1}, {7, 1, 1}},
+                           {{40, 33}, {}, {33}},       {{2, 300, 70}, {70}, {}},
+                           {{4, 3, 2}, {}, {4, 3, 2}}, {{4, 1}, {3}, {2, 1, 1}},
+                           {{1, 16, 9}, {16, 1}, {9}}, {{17}, {1}, {1}}};
+  for (const Shapes& row : shapes) {
+    SCOPED_TRACE(shape_text(row.x));
+    for (bool is_signed : {false, true}) {
+      QuantizedTest t;
+      const Expr x = cast(t.some_bytes(row.x, true), DType::kI32) * cast(t.some_bytes(row.x, false), DType::kI32);
+      const Expr scale = cast(t.some_bytes(row.scale, false), DType::kF32) * 0.0000131,
+                 addend = cast(t.some_bytes(row.addend, true), DType::kF32) * 0.0117;
+      const Attrs attrs{{"output_dtype", static_cast<int64_t>(is_signed ? DType::kI8 : DType::kU8)},
+                        {"y_scale", double{0.0731f}},
+                        {"y_zero_point", is_signed ? int64_t{-9} : int64_t{100}},
+                        {"least", is_signed ? int64_t{-128} : int64_t{0}},
+                        {"most", is_signed ? int64_t{127} : int64_t{255}}};
+      const Expr whole = make(t.scope, "weft.QuantizeSums", {x, scale, addend}, attrs);
+      const Expr pieces =
+          t.quantized_as(cast(x, DType::kF32) * scale + addend, is_signed, 0.0731f, is_signed ? -9 : 100);
+      for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"fuse_elementwise"}, {"*"}}) {
+        EXPECT_TRUE(t.run(whole, disabled).same_bits(t.run(pieces, {"*"})));
+      }
+    }
+  }
+}
+
+// With scales of columns, and of rows as well.
+TEST(FuseQuantized, ABiasIsAddedToTheSums) {
+  for (bool by_row : {false, true}) {
+    for (bool y_signed : {false, true}) {
+      QuantizedTest t;
+      const Shape row_shape = by_row ? Shape{5} : Shape{};
+      const auto scales = [&t](const Shape& shape) {
+        return cast(t.some_bytes(shape, false), DType::kF32) * 0.0013 + 0.001;
+      };
+      const Expr a = t.some_bytes({5, 37}, false), b = t.some_bytes({37, 300}, true), bias = t.some_bytes({300}, true);
+      const Expr a_scale = scales(row_shape), b_scale = scales({300}), y_scale = t.number(7.0f);
+      const Expr a_zero = t.some_bytes(row_shape, false), b_zero = t.some_bytes({300}, true);
+      const Expr y_zero = y_signed ? t.number(int8_t{-3}) : t.number(uint8_t{130});
+      const Expr more = cast(bias, DType::kI32) * t.number(int32_t{100});
+      const Expr whole =
+          make(t.scope, "weft.BiasedQLinearMatMul", {a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, more});
+      const Expr column = by_row ? unsqueeze(a_scale, {1}) : a_scale;
+      const Expr sums = make(t.scope, "MatMulInteger", {a, b, a_zero, b_zero}) + more;
+      const Expr steps = cast(sums, DType::kF32) * (column * b_scale / y_scale);
+      const Expr pieces = cast(make(t.scope, "Round", {steps}) + cast(y_zero, DType::kF32), y_zero.dtype());
+      for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"*"}}) {
+        EXPECT_TRUE(t.run(whole, disabled).same_bits(t.run(pieces, {"*"})));
+      }
+    }
+  }
 }
 
 TEST(FuseQuantized, ScalesAlongAnotherAxisStay) {
