@@ -342,7 +342,8 @@ class Exact(Step):
         for _ in range(self.pick(3, 6, 9)):
             y = self.pick(*self.values[-2:])
             sums = self.convolve, self.convolve, self.multiply, self.add, self.scale_by
-            y = self.pick(*sums, self.pool, self.average, self.activate, self.join, self.turn)(y)
+            others = self.pool, self.average, self.activate, self.join, self.turn, self.move, self.grow
+            y = self.pick(*sums, *others)(y)
             self.values.append(self.code(y))
         self.y = self.values[-1]
 
@@ -396,6 +397,24 @@ class Exact(Step):
         if self.random.random() < 0.7:
             return self.rounded(weft.average_pool(y, [2, 2]))
         return self.rounded(y + weft.average_pool(y[:, :, :4, :4], [4, 4]))
+
+    def move(self, y: weft.Value) -> weft.Value:
+        halves = weft.split(y, axis=2, num_outputs=2, outputs=2) if y.shape[2] % 2 == 0 else (y, y)
+        return weft.concat([halves[1], halves[0]], axis=2) if self.pick(0, 1) else halves[self.pick(0, 1)]
+
+    def grow(self, y: weft.Value) -> weft.Value:
+        """By one row, to twice as many, or as many again."""
+        if y.shape[2] > 8:
+            return y
+        value, mode = self.pick((0.0, "constant"), (-0.5, "constant"), (0.03, "constant"), (None, "edge"))
+        padded = weft.pad(y, np.array([0, 0, 1, 0, 0, 0, 0, 0]), None if value is None else F32(value), mode=mode)
+        return self.rounded(
+            self.pick(
+                padded,
+                weft.resize(y, scales=np.array([1, 1, 2, 1], F32)),
+                weft.tile(y, np.array([1, 1, 2, 1])),
+            )
+        )
 
     def activate(self, y: weft.Value) -> weft.Value:
         return self.rounded(self.pick(weft.hard_swish, weft.sigmoid, weft.gelu, lambda v: v * weft.sigmoid(v))(y))

@@ -39,18 +39,57 @@ std::optional<Quantization> code_of_bytes(const RuleContext& c, const Node& node
   return code && usable(*code) ? code : std::nullopt;
 }
 
-// Operators that move the numbers of their first input, or pick some, and do nothing else.
-bool moves(const Node& node) {
-  constexpr const char* kOps[] = {"Transpose", "Reshape", "Flatten", "Squeeze",      "Unsqueeze",   "Identity",
-                                  "Slice",     "Gather",  "Expand",  "DepthToSpace", "SpaceToDepth"};
+// As QuantizeLinear makes it of a number.
+int32_t quantize_number(float x, const Quantization& code) {
+  const float low = static_cast<float>(code.least() - code.zero[0]),
+              high = static_cast<float>(code.most() - code.zero[0]);
+  return static_cast<int32_t>(std::nearbyint(std::clamp(x / code.scale[0], low, high))) + code.zero[0];
+}
+
+bool pads_with_a_number(const Node& node) { return node.is("Pad") && node.attrs.s("mode") == "constant"; }
+
+// The number; nothing if it is no constant, or NaN.
+std::optional<float> padding_of(const RuleContext& c, const Node& pad) {
+  if (pad.inputs.size() < 3 || pad.inputs[2] == kNoValue) return 0.0f;
+  const Tensor* value = constant_of(c, pad.inputs[2]);
+  if (value == nullptr || value->dtype() != DType::kF32 || value->count() != 1) return std::nullopt;
+  const float number = *value->as<float>();
+  return std::isnan(number) ? std::nullopt : std::optional<float>(number);
+}
+
+// Operators that move the numbers of their first input, or pick some, and do nothing else but put a constant beside them.
+bool moves(const RuleContext& c, const Node& node) {
+  constexpr const char* kOps[] = {"Transpose",    "Reshape",        "Flatten",  "Squeeze", "Unsqueeze",
+                                  "Identity",     "Slice",          "Gather",   "Expand",  "DepthToSpace",
+                                  "SpaceToDepth", "GatherElements", "GatherND", "Tile",    "Split"};
+  if (node.is("Pad")) return !pads_with_a_number(node) || padding_of(c, node).has_value();
+  // Regions may reach beyond the image.
+  if (node.is("Resize")) {
+    return node.attrs.s("mode") == "nearest" && node.attrs.s("coordinate_transformation_mode") != "tf_crop_and_resize";
+  }
   return std::any_of(std::begin(kOps), std::end(kOps), [&node](const char* op) { return node.is(op); });
 }
 
-// The node once more, of another first input.
-Expr same_of(RuleContext& c, const Node& node, Expr x) {
+// Whether the number that is put beside those of the code is one of them, of which none is -0.
+bool keeps_code(const RuleContext& c, const Node& move, const Quantization& code) {
+  if (!code.one()) return move.is("Transpose") || move.is("Identity");
+  if (!pads_with_a_number(move)) return true;
+  const float number = *padding_of(c, move);
+  if (number == 0 && std::signbit(number)) return false;
+  return static_cast<float>(quantize_number(number, code) - code.zero[0]) * code.scale[0] == number;
+}
+
+// The value again, of another first input: of integers of this code, if the operator puts some beside them.
+Expr same_of(RuleContext& c, ValueId id, Expr x, const Quantization& code) {
+  const Node& node = c.from.producer(id);
   std::vector<Expr> inputs = c.mapped_inputs(node);
   inputs[0] = x;
-  return make(c.scope(), node.op->full_name(), inputs, node.attrs);
+  if (pads_with_a_number(node)) {
+    if (inputs.size() < 3) inputs.resize(3);
+    inputs[2] = scalar(c.scope(), code.dtype, quantize_number(*padding_of(c, node), code));
+  }
+  const size_t output = static_cast<size_t>(id - node.first_output);
+  return make_all(c.scope(), node.op->full_name(), inputs, node.attrs, node.output_count)[output];
 }
 
 // Leaves a code alone that has one pair for all.
@@ -64,13 +103,6 @@ template <typename T>
 Tensor zeros_as(const Quantization& code) {
   const std::vector<T> zeros(code.zero.begin(), code.zero.end());
   return code.one() ? Tensor::scalar(zeros[0]) : Tensor::vector(zeros);
-}
-
-// As QuantizeLinear makes it of a number.
-int32_t quantize_number(float x, const Quantization& code) {
-  const float low = static_cast<float>(code.least() - code.zero[0]),
-              high = static_cast<float>(code.most() - code.zero[0]);
-  return static_cast<int32_t>(std::nearbyint(std::clamp(x / code.scale[0], low, high))) + code.zero[0];
 }
 
 // Of a constant of one number, which is no NaN and does not make `beside` of a higher rank.
@@ -98,11 +130,12 @@ QuantizedResult within(QuantizedResult y, const ValueLimits& limits) {
 Expr quantized(RuleContext& c, ValueId id, const QuantizedResult& y, QuantizedFn make_one, size_t depth);
 
 // Of an operator that gives some of the integers that it is given.
-Expr quantized_whole(RuleContext& c, const Node& node, const Quantization& code, QuantizedFn make_one, size_t depth) {
+Expr quantized_whole(RuleContext& c, ValueId id, const Quantization& code, QuantizedFn make_one, size_t depth) {
+  const Node& node = c.from.producer(id);
   const QuantizedResult all(code);
-  if (moves(node) || (node.is("MaxPool") && node.output_count == 1)) {
+  if (moves(c, node) || (node.is("MaxPool") && node.output_count == 1)) {
     const Expr x = quantized(c, node.inputs[0], all, make_one, depth + 1);
-    return x.valid() ? same_of(c, node, x) : x;
+    return x.valid() ? same_of(c, id, x, code) : x;
   }
   if (!node.is("Concat")) return {};
   std::vector<Expr> parts;
@@ -124,7 +157,7 @@ Expr quantized(RuleContext& c, ValueId id, const QuantizedResult& y, QuantizedFn
   if (const std::optional<ValueLimits> limits = read_limits(c, node)) {
     return quantized(c, limits->of, within(y, *limits), make_one, depth + 1);
   }
-  const Expr all = quantized_whole(c, node, y.code, make_one, depth);
+  const Expr all = quantized_whole(c, id, y.code, make_one, depth);
   return all.valid() ? clipped(c, all, y) : all;
 }
 
@@ -159,26 +192,29 @@ std::optional<Quantization> read_code(const RuleContext& c, const Node& node, DT
 }
 
 std::optional<MovedBytes> find_bytes(const RuleContext& c, ValueId id) {
-  std::vector<const Node*> moved;
+  std::vector<ValueId> moved;
   const Node* node = &c.from.producer(id);
-  while (moves(*node) && moved.size() < kMostDepth) {
-    moved.push_back(node);
-    node = &c.from.producer(node->inputs[0]);
+  while (moves(c, *node) && moved.size() < kMostDepth) {
+    moved.push_back(id);
+    id = node->inputs[0];
+    node = &c.from.producer(id);
   }
   if (!node->is("DequantizeLinear")) return std::nullopt;
   std::optional<Quantization> code = code_of_bytes(c, *node);
   if (!code) return std::nullopt;
-  const auto keeps_axes = [](const Node* move) { return move->is("Transpose") || move->is("Identity"); };
-  if (!code->one() && !std::all_of(moved.begin(), moved.end(), keeps_axes)) return std::nullopt;
+  for (ValueId move : moved) {
+    if (!keeps_code(c, c.from.producer(move), *code)) return std::nullopt;
+  }
   return MovedBytes{node, std::move(moved), std::move(*code)};
 }
 
 Quantized move_bytes(RuleContext& c, MovedBytes bytes) {
   Quantized found{c.mapped(bytes.dequantize->inputs[0]), std::move(bytes.code)};
-  for (; !bytes.moves.empty(); bytes.moves.pop_back()) {
-    const Node& move = *bytes.moves.back();
+  for (; !bytes.moved.empty(); bytes.moved.pop_back()) {
+    const ValueId id = bytes.moved.back();
+    const Node& move = c.from.producer(id);
     if (move.is("Transpose")) turn_axis(move, found.q.rank(), &found.code);
-    found.q = same_of(c, move, found.q);
+    found.q = same_of(c, id, found.q, found.code);
   }
   return found;
 }

@@ -45,7 +45,7 @@ std::optional<Quantization> read_code(const RuleContext& c, const Node& node, DT
 // Bytes that a value is made of, by a DequantizeLinear to f32 and operators that move numbers.
 struct MovedBytes {
   const Node* dequantize;
-  std::vector<const Node*> moves;  // from the last to the first
+  std::vector<ValueId> moved;  // from the last to the first
   Quantization code;
 };
 std::optional<MovedBytes> find_bytes(const RuleContext& c, ValueId id);

@@ -263,6 +263,51 @@ TEST(FuseQuantized, WhatMovesNumbersMovesIntegers) {
   t.expect_numbers<int8_t>(quantize(pool), {3, 3, 5, 1, 7, 7});
 }
 
+// (1, -4, 2; 0, 3, -2), which 3, -7, 5, 1, 7 and -3 stand for, with more beside them.
+TEST(FuseQuantized, WhatRepeatsOrPadsDoesSoWithIntegers) {
+  QuantizedTest t;
+  const auto ints = [&t](const std::vector<int64_t>& values) { return constant_ints(t.scope, values); };
+  const auto expect = [&t](const char* left, Expr y, const Chars& wanted) {
+    y = t.quantized<int8_t>(y, 0.5f, 1);
+    EXPECT_EQ(t.left(y), left);
+    t.expect_numbers<int8_t>(y, wanted);
+  };
+  const auto padded = [&](Expr value, const char* mode) {
+    return make(t.scope, "Pad", {t.matrix(), ints({0, 1, 0, 0}), value}, {{"mode", mode}});
+  };
+  expect("Pad", padded(Expr(), "constant"), {1, 3, -7, 5, 1, 1, 7, -3});
+  // 2.5 steps become 2.
+  expect("Pad", padded(t.number(1.25f), "constant"), {3, 3, -7, 5, 3, 1, 7, -3});
+  expect("Pad", padded(t.number(-1000.0f), "constant"), {-128, 3, -7, 5, -128, 1, 7, -3});
+  expect("Pad", padded(Expr(), "reflect"), {-7, 3, -7, 5, 7, 1, 7, -3});
+  expect("Pad Clip", t.relu(padded(t.number(-1.0f), "constant")), {1, 3, 1, 5, 1, 1, 7, 1});
+  expect("Tile", make(t.scope, "Tile", {t.matrix(), ints({1, 2})}), {3, -7, 5, 3, -7, 5, 1, 7, -3, 1, 7, -3});
+  expect("Split", make_all(t.scope, "Split", {t.matrix()}, {{"axis", int64_t{1}}, {"num_outputs", int64_t{3}}}, 3)[1],
+         {-7, 7});
+  expect("Resize", make(t.scope, "Resize", {t.matrix(), Expr(), Expr(), ints({2, 6})}),
+         {3, 3, -7, -7, 5, 5, 1, 1, 7, 7, -3, -3});
+}
+
+TEST(FuseQuantized, OperandsThatArePadded) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({4, 1}, {1, 2, 3, 4}), 0.25f, int8_t{0});
+  const auto product = [&](float padding) {
+    return matmul(make(t.scope, "Pad", {t.matrix(), constant_ints(t.scope, {0, 1, 0, 0}), t.number(padding)}), w);
+  };
+  // 1.5 is a number of the code: (1.5, 1, -4, 2; 1.5, 0, 3, -2).
+  EXPECT_EQ(t.left(product(1.5f)), "Pad MatMulInteger Cast Mul");
+  t.expect_numbers<float>(product(1.5f), {-0.125f, 0.625f});
+  t.expect_numbers<float>(product(0), {-0.5f, 0.25f});
+  for (float none : {1.25f, 1000.0f, -0.0f}) {
+    EXPECT_EQ(t.left(product(none)).find("Integer"), std::string::npos) << none;
+  }
+  // What lies beside an image that is cropped is no part of it.
+  Expr crop =
+      make(t.scope, "Resize", {t.matrix(), t.fixed<float>({4}, {0, 0, 1, 2}), Expr(), constant_ints(t.scope, {2, 6})},
+           {{"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}});
+  EXPECT_EQ(t.left(t.quantized<int8_t>(crop, 0.5f, 1)).substr(0, 4), "Cast");
+}
+
 TEST(FuseQuantized, OtherScalesBetweenAreOfAnotherRule) {
   QuantizedTest t;
   Expr x = t.matrix(), other = t.dequantized<int8_t>(t.input<int8_t>({2, 3}, Chars{1, 2, 3, 4, 5, 6}), 0.5f, 0);
