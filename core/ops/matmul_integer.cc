@@ -74,6 +74,12 @@ Status infer_qlinear_matmul(InferContext& c) {
   return {};
 }
 
+Status infer_biased_qlinear_matmul(InferContext& c) {
+  WEFT_CHECK(infer_qlinear_matmul(c));
+  if (!c.has_rank(3) || c.rank(3) < 2) return {};
+  return c.check_shape(8, {c.dims(3).back()}, "a row of the product");
+}
+
 // One for each row as it broadcasts to the matrices.
 Expr as_column(Expr x, Expr matrix) {
   if (is_one(x.dims())) return x.rank() == 0 ? x : squeeze(x, {0});
@@ -90,13 +96,35 @@ Status qlinear_matmul(BodyContext& c) {
   const DType to = c.input(7).dtype();
   const auto wide = [](Expr x) { return cast(x, DType::kF32); };
   Expr scale = as_column(wide(c.input(1)), a) * as_row(wide(c.input(4))) / as_row(wide(c.input(6)));
-  Expr product = is_integer(a.dtype()) && is_integer(b.dtype())
-                     ? wide(make(s, "MatMulInteger", {a, b, c.input(2), c.input(5)}))
-                     : matmul(wide(a) - as_column(wide(c.input(2)), a), wide(b) - as_row(wide(c.input(5))));
+  Expr product;
+  if (is_integer(a.dtype()) && is_integer(b.dtype())) {
+    const Expr sums = make(s, "MatMulInteger", {a, b, c.input(2), c.input(5)});
+    product = wide(c.has_input(8) ? sums + c.input(8) : sums);
+  } else {
+    product = matmul(wide(a) - as_column(wide(c.input(2)), a), wide(b) - as_row(wide(c.input(5))));
+  }
   Expr y = product * scale;
   if (is_integer(to)) y = make(s, "Round", {y});
   c.set_output(0, cast(y + as_row(wide(c.input(7))), to));
   return {};
+}
+
+OpDef& qlinear_matmul_schema(OpDef& op, DTypeSet quantized) {
+  return op.types("TS", kScales)
+      .types("T1", quantized)
+      .types("T2", quantized)
+      .types("T3", quantized)
+      .input("a", "T1", "[..., m, k] or [k].")
+      .input("a_scale", "TS", "One number, or one for each row of a, [m] or [..., m, 1].")
+      .input("a_zero_point", "T1", "The shape of a_scale.")
+      .input("b", "T2", "[..., k, n] or [k].")
+      .input("b_scale", "TS", "One number, or one for each column of b, [n] or [..., 1, n].")
+      .input("b_zero_point", "T2", "The shape of b_scale.")
+      .input("y_scale", "TS", "One number.")
+      .input("y_zero_point", "T3", "One number.")
+      .output("y", "T3", "[..., m, n].")
+      .no_gradient("its output is rounded, and changes in steps")
+      .body(qlinear_matmul);
 }
 
 }  // namespace
@@ -122,7 +150,7 @@ void define_op_matmul_integer(OpRegistry& ops) {
       .output("Y", "i32", "[..., m, n].")
       .no_gradient("its inputs are whole numbers")
       .infer(infer_matmul_integer);
-  ops.add("QLinearMatMul")
+  qlinear_matmul_schema(ops.add("QLinearMatMul"), kQuantized)
       .group("math")
       .since(21)
       .doc(
@@ -133,22 +161,12 @@ void define_op_matmul_integer(OpRegistry& ops) {
           "the even number, and what is out of range becomes the nearest in range. Of 8-bit floats p is in f32 and "
           "nothing is "
           "rounded before the last step.")
-      .types("TS", kScales)
-      .types("T1", kQuantized)
-      .types("T2", kQuantized)
-      .types("T3", kQuantized)
-      .input("a", "T1", "[..., m, k] or [k].")
-      .input("a_scale", "TS", "One number, or one for each row of a, [m] or [..., m, 1].")
-      .input("a_zero_point", "T1", "The shape of a_scale.")
-      .input("b", "T2", "[..., k, n] or [k].")
-      .input("b_scale", "TS", "One number, or one for each column of b, [n] or [..., 1, n].")
-      .input("b_zero_point", "T2", "The shape of b_scale.")
-      .input("y_scale", "TS", "One number.")
-      .input("y_zero_point", "T3", "One number.")
-      .output("y", "T3", "[..., m, n].")
-      .no_gradient("its output is rounded, and changes in steps")
-      .infer(infer_qlinear_matmul)
-      .body(qlinear_matmul);
+      .infer(infer_qlinear_matmul);
+  qlinear_matmul_schema(ops.add(kWeftDomain, "BiasedQLinearMatMul"), kBytes)
+      .internal()
+      .doc("QLinearMatMul of `p + B` in place of p.")
+      .input("B", "i32", "Bias, [n], in units of `a_scale * b_scale`.")
+      .infer(infer_biased_qlinear_matmul);
 }
 
 }  // namespace weft

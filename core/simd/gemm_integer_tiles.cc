@@ -282,19 +282,6 @@ int32_t sum_row(const uint8_t* from, int64_t step, int64_t n, bool is_signed) {
   return is_signed ? sum_numbers<int8_t>(from, step, n) : sum_numbers<uint8_t>(from, step, n);
 }
 
-template <typename T, class V>
-HWY_INLINE void quantize_vector(V from, hn::Vec<hn::ScalableTag<float>> scale, int32_t zero, T* to) {
-  const Words d;
-  const hn::ScalableTag<float> floats;
-  const hn::Rebind<T, Words> bytes;
-  constexpr int32_t kLeast = T(-1) < T(0) ? -128 : 0;
-  const auto low = hn::Set(floats, static_cast<float>(kLeast - zero));
-  const auto high = hn::Set(floats, static_cast<float>(kLeast + 255 - zero));
-  const auto scaled = hn::Mul(hn::ConvertTo(floats, from), scale);
-  const auto within = hn::Min(high, hn::IfThenElse(hn::Gt(scaled, low), scaled, low));
-  hn::StoreU(hn::DemoteTo(bytes, hn::Add(hn::NearestInt(within), hn::Set(d, zero))), bytes, to);
-}
-
 template <typename T>
 void quantize_as(const int32_t* from, int64_t n, const int32_t* bias, const float* scales, int64_t step, int32_t zero,
                  T* to) {

@@ -1,4 +1,5 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, limits, rounding to bf16, and sums and extremes of rows.
+// What the sources of vector kernels share: the rest of an array that fills no vector, limits, rounding to bf16 and to bytes, and sums and
+// extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H
@@ -58,6 +59,21 @@ HWY_INLINE auto nearest_bf16(V x) {
   const auto nearest = hn::Add(bits, hn::Add(last, hn::Set(words, 0x7fff)));
   const auto quiet = hn::Or(bits, hn::Set(words, 0x400000));
   return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(x)), quiet, nearest);
+}
+
+// Whole numbers times `scale`, rounded with halves to the even number, plus `zero`, between the limits of T; NaN becomes
+// the least.
+template <typename T, class V, class S>
+HWY_INLINE void quantize_vector(V from, S scale, int32_t zero, T* to) {
+  const hn::DFromV<V> d;
+  const hn::DFromV<S> floats;
+  const hn::Rebind<T, decltype(d)> bytes;
+  constexpr int32_t kLeast = T(-1) < T(0) ? -128 : 0;
+  const auto low = hn::Set(floats, static_cast<float>(kLeast - zero));
+  const auto high = hn::Set(floats, static_cast<float>(kLeast + 255 - zero));
+  const auto scaled = hn::Mul(hn::ConvertTo(floats, from), scale);
+  const auto within = hn::Min(high, hn::IfThenElse(hn::Gt(scaled, low), scaled, low));
+  hn::StoreU(hn::DemoteTo(bytes, hn::Add(hn::NearestInt(within), hn::Set(d, zero))), bytes, to);
 }
 
 // The sum of fn(d, x, more...), in blocks whose sums are added, so that rounding errors stay small in long rows. The

@@ -341,7 +341,9 @@ class Exact(Step):
         self.values = [self.image(self.pick(1, 2), self.pick(1, 3, 8, 16), self.pick(6, 8, 13), 8)]
         for _ in range(self.pick(3, 6, 9)):
             y = self.pick(*self.values[-2:])
-            y = self.pick(self.convolve, self.convolve, self.multiply, self.pool, self.add, self.join, self.turn)(y)
+            sums = self.convolve, self.convolve, self.multiply, self.add, self.scale_by
+            others = self.pool, self.average, self.activate, self.join, self.turn, self.move, self.grow
+            y = self.pick(*sums, *others)(y)
             self.values.append(self.code(y))
         self.y = self.values[-1]
 
@@ -350,6 +352,10 @@ class Exact(Step):
             y = self.pick(weft.relu, lambda v: weft.clip(v, -1.0, 6.0))(y)
         if self.random.random() < 0.1:
             self.values.append(y)
+        return self.rounded(y)
+
+    def rounded(self, y: weft.Value) -> weft.Value:
+        """To few enough digits for what comes to be exact."""
         code = F32(self.scale), self.zero(self.pick(np.uint8, np.int8))
         return weft.dequantize_linear(weft.quantize_linear(y, *code), *code)
 
@@ -380,6 +386,38 @@ class Exact(Step):
 
     def add(self, y: weft.Value) -> weft.Value:
         return y + self.pick(*(other for other in self.values if other.shape == y.shape))
+
+    def scale_by(self, y: weft.Value) -> weft.Value:
+        return self.rounded(y * self.pick(*(other for other in self.values if other.shape == y.shape)))
+
+    def average(self, y: weft.Value) -> weft.Value:
+        """Of four, or of as many as a power of two."""
+        if min(y.shape[2:]) < 4:
+            return y
+        if self.random.random() < 0.7:
+            return self.rounded(weft.average_pool(y, [2, 2]))
+        return self.rounded(y + weft.average_pool(y[:, :, :4, :4], [4, 4]))
+
+    def move(self, y: weft.Value) -> weft.Value:
+        halves = weft.split(y, axis=2, num_outputs=2, outputs=2) if y.shape[2] % 2 == 0 else (y, y)
+        return weft.concat([halves[1], halves[0]], axis=2) if self.pick(0, 1) else halves[self.pick(0, 1)]
+
+    def grow(self, y: weft.Value) -> weft.Value:
+        """By one row, to twice as many, or as many again."""
+        if y.shape[2] > 8:
+            return y
+        value, mode = self.pick((0.0, "constant"), (-0.5, "constant"), (0.03, "constant"), (None, "edge"))
+        padded = weft.pad(y, np.array([0, 0, 1, 0, 0, 0, 0, 0]), None if value is None else F32(value), mode=mode)
+        return self.rounded(
+            self.pick(
+                padded,
+                weft.resize(y, scales=np.array([1, 1, 2, 1], F32)),
+                weft.tile(y, np.array([1, 1, 2, 1])),
+            )
+        )
+
+    def activate(self, y: weft.Value) -> weft.Value:
+        return self.rounded(self.pick(weft.hard_swish, weft.sigmoid, weft.gelu, lambda v: v * weft.sigmoid(v))(y))
 
     def join(self, y: weft.Value) -> weft.Value:
         same = [other for other in self.values if other.shape[:1] + other.shape[2:] == y.shape[:1] + y.shape[2:]]

@@ -55,4 +55,11 @@ inline Range seeing(int64_t at, int64_t pad, int64_t stride, int64_t in, int64_t
           in + before > 0 ? std::min(out, divide_up(in + before, stride)) : 0};
 }
 
+// The outputs along an axis whose windows lie in the image.
+inline Range seeing_whole(int64_t kernel, int64_t dilation, int64_t pad, int64_t stride, int64_t in, int64_t out) {
+  const Range first = seeing(0, pad, stride, in, out), last = seeing((kernel - 1) * dilation, pad, stride, in, out);
+  const int64_t begin = std::min(std::max(first.first, last.first), out);
+  return {begin, std::max(begin, std::min(first.past, last.past))};
+}
+
 }  // namespace weft

@@ -239,13 +239,6 @@ struct Lanes {
   std::shared_ptr<const Buffer> packed{}, zero{};
 };
 
-// The outputs along an axis whose windows lie in the image.
-Range seeing_whole(int64_t kernel, int64_t dilation, int64_t pad, int64_t stride, int64_t in, int64_t out) {
-  const Range first = seeing(0, pad, stride, in, out), last = seeing((kernel - 1) * dilation, pad, stride, in, out);
-  const int64_t begin = std::min(std::max(first.first, last.first), out);
-  return {begin, std::max(begin, std::min(first.past, last.past))};
-}
-
 template <typename T>
 void pack_lanes(const ConvGeometry& g, const T* w, T* to) {
   for (int64_t tap = 0; tap < g.taps(); ++tap) {

@@ -6,6 +6,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
 #include "core/kernels/cpu/pool_common.h"
+#include "core/kernels/cpu/quantized_common.h"
 #include "core/op/window.h"
 #include "core/simd/pool.h"
 
@@ -158,6 +159,32 @@ void average_pool(const Pool& p, const RunArgs& args) {
   });
 }
 
+// The same of the numbers that bytes stand for, some channels at a time.
+struct PoolOfBytes {
+  Pool pool;
+  ByteCode x;
+  ByteResult y;
+};
+
+void average_pool_of_bytes(const PoolOfBytes& s, const RunArgs& args) {
+  constexpr int64_t kAtOnce = 256;
+  const Pool& p = s.pool;
+  const QuantizedTable& table = quantized_table();
+  for_rows(p, args, [&](int64_t image, int64_t oy, int64_t row) {
+    const uint8_t* x = args.input<uint8_t>(0) + image * p.in_size();
+    uint8_t* out = args.output<uint8_t>(0) + row;
+    for (int64_t ox = 0; ox < p.out[1]; ++ox, out += p.channels) {
+      const float size = window_size<float>(p, oy, ox);
+      for (int64_t first = 0; first < p.channels; first += kAtOnce) {
+        const int64_t n = std::min(kAtOnce, p.channels - first);
+        float sums[kAtOnce] = {};
+        for_window(p, oy, ox, [&](int64_t pixel) { table.add(x + pixel * p.channels + first, n, s.x, sums); });
+        table.quantize(sums, n, size, s.y, out + first);
+      }
+    }
+  });
+}
+
 // Windows may share pixels, so an image, or some of its channels, is worked on by one thread, in the order of the output.
 constexpr int64_t kChannels = 64;
 
@@ -293,6 +320,15 @@ Status prepare_bytes(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare_average_of_bytes(const KernelContext& c, PreparedKernel* prepared) {
+  PoolOfBytes state{read_pool(c, c.shape(0), c.output_shape(0)),
+                    read_byte_code(c.attrs(), "x_scale", "x_zero_point", c.dtype(0)), read_byte_result(c)};
+  const Pool& pool = state.pool;
+  prepared->cost_ns = pool.pixel_cost * static_cast<double>(pool.images * pool.out[0] * pool.out[1]);
+  prepared->use<&average_pool_of_bytes>(std::move(state));
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_channels_last_pool(KernelRegistry& kernels) {
@@ -302,6 +338,7 @@ void add_cpu_channels_last_pool(KernelRegistry& kernels) {
   add("weft.ChannelsLastMaxPool", prepare<max_pool<float>, max_pool<double>>);
   kernels.add("weft.ChannelsLastMaxPool", {"bytes", accepts_bytes, prepare_bytes});
   add("weft.ChannelsLastAveragePool", prepare<average_pool<float>, average_pool<double>>);
+  kernels.add("weft.ChannelsLastQLinearAveragePool", {"bytes", accepts_bytes, prepare_average_of_bytes});
   add("weft.ChannelsLastMaxPoolGrad", prepare_grad<max_pool_grad<float>, max_pool_grad<double>>);
   add("weft.ChannelsLastAveragePoolGrad", prepare_grad<average_pool_grad<float>, average_pool_grad<double>>);
 }

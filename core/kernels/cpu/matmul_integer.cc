@@ -1,4 +1,4 @@
-// Kernels of MatMulInteger and QLinearMatMul.
+// Kernels of MatMulInteger and QLinearMatMul, also with a bias.
 #include <algorithm>
 
 #include "core/kernel/registry.h"
@@ -23,9 +23,9 @@ struct IntegerProduct {
   bool plain;
   std::vector<int64_t> a_offsets, b_offsets;
   Along a_zero, b_zero;
-  int64_t lanes, lane_size;                // bytes of scratch
-  std::shared_ptr<const Buffer> packed{};  // b, where it is constant
-  int at_b, at_a_zero, at_b_zero;          // inputs; -1: it is not given
+  int64_t lanes, lane_size;                 // bytes of scratch
+  std::shared_ptr<const Buffer> packed{};   // b, where it is constant
+  int at_b, at_a_zero, at_b_zero, at_bias;  // inputs; -1: it is not given
   // Of a quantized one:
   bool quantizes = false, y_signed = false;
   DType scale_dtype = DType::kF32;
@@ -48,13 +48,15 @@ void quantize_row(const QuantizedBatch& q, float a, int64_t column, int64_t coun
   const IntegerTiles& tiles = integer_tiles(current_isa());
   const int64_t step = q.p->b_zero.step;
   const float* b = q.b_scale + column * step;
-  if (q.p->a_scales == 1) return tiles.quantize(x, count, nullptr, b, step, q.zero, q.p->y_signed, y);
+  const int32_t* bias = q.p->at_bias >= 0 ? q.args->input<int32_t>(q.p->at_bias) + column : nullptr;
+  if (q.p->a_scales == 1) return tiles.quantize(x, count, bias, b, step, q.zero, q.p->y_signed, y);
   constexpr int64_t kBlock = 256;
   float scales[kBlock];
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t length = std::min(kBlock, count - begin);
     join_scales(a, b + begin * step, step, length, q.y_scale, scales);
-    tiles.quantize(x + begin, length, nullptr, scales, 1, q.zero, q.p->y_signed, y + begin);
+    tiles.quantize(x + begin, length, bias != nullptr ? bias + begin : nullptr, scales, 1, q.zero, q.p->y_signed,
+                   y + begin);
   }
 }
 
@@ -182,6 +184,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   p.at_b = quantizes ? 3 : 1;
   p.at_a_zero = c.has_input(2) ? 2 : -1;
   p.at_b_zero = c.has_input(quantizes ? 5 : 3) ? quantizes ? 5 : 3 : -1;
+  p.at_bias = c.has_input(8) ? 8 : -1;
   Shape a = c.shape(0), b = c.shape(p.at_b);
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
@@ -242,6 +245,8 @@ void add_cpu_matmul_integer(KernelRegistry& kernels) {
   kernels.add("MatMulInteger", {"plain", nullptr, prepare<false, true>});
   kernels.add("QLinearMatMul", {"vectors", of_bytes, prepare<true, false>});
   kernels.add("QLinearMatMul", {"plain", of_bytes, prepare<true, true>});
+  kernels.add("weft.BiasedQLinearMatMul", {"vectors", of_bytes, prepare<true, false>});
+  kernels.add("weft.BiasedQLinearMatMul", {"plain", of_bytes, prepare<true, true>});
 }
 
 }  // namespace weft

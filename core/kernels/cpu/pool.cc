@@ -6,6 +6,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/pool_common.h"
+#include "core/kernels/cpu/quantized_common.h"
 #include "core/op/window.h"
 
 namespace weft {
@@ -107,6 +108,39 @@ void average_pool(const Pool& p, const RunArgs& args) {
   });
 }
 
+// The same of the numbers that bytes stand for.
+struct PoolOfBytes {
+  Pool pool;
+  float numbers[256];  // by the byte's bits
+  ByteResult y;
+};
+
+void average_pool_of_bytes(const PoolOfBytes& s, const RunArgs& args) {
+  const Pool& p = s.pool;
+  const double cost = p.plane_ns(2.0);
+  parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kAtOnce = 256;
+    float means[kAtOnce];
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const uint8_t* from = args.input<uint8_t>(0) + plane * p.in_size;
+      uint8_t* to = args.output<uint8_t>(0) + plane * p.out_size;
+      for (int64_t first = 0; first < p.out_size; first += kAtOnce) {
+        const int64_t n = std::min(kAtOnce, p.out_size - first);
+        for (int64_t i = 0; i < n; ++i) {
+          float sum = 0;
+          int64_t count = 0;
+          const int64_t padded = for_window(p, first + i, [&](int64_t at) {
+            sum += s.numbers[from[at]];
+            ++count;
+          });
+          means[i] = sum / static_cast<float>(p.count_pads ? padded : count);
+        }
+        quantized_table().quantize(means, n, 1, s.y, to + first);
+      }
+    }
+  });
+}
+
 template <typename T>
 void average_pool_grad(const Pool& p, const RunArgs& args) {
   const T* dy = args.input<T>(0);
@@ -167,6 +201,16 @@ Status prepare_average(const KernelContext& c, PreparedKernel* prepared) {
     prepared->use<&average_pool<float>>(std::move(p));
   else
     prepared->use<&average_pool<double>>(std::move(p));
+  return {};
+}
+Status prepare_average_of_bytes(const KernelContext& c, PreparedKernel* prepared) {
+  PoolOfBytes state{make_pool(c, c.shape(0), c.output_shape(0)), {}, read_byte_result(c)};
+  uint8_t all[256];
+  for (size_t i = 0; i < std::size(all); ++i) all[i] = static_cast<uint8_t>(i);
+  const ByteCode code = read_byte_code(c.attrs(), "x_scale", "x_zero_point", c.dtype(0));
+  quantized_table().dequantize(all, static_cast<int64_t>(std::size(all)), code, state.numbers);
+  prepared->cost_ns = state.pool.plane_ns(2.0) * static_cast<double>(state.pool.planes);
+  prepared->use<&average_pool_of_bytes>(std::move(state));
   return {};
 }
 Status prepare_average_grad(const KernelContext& c, PreparedKernel* prepared) {
@@ -231,6 +275,7 @@ Status prepare_gather_at(const KernelContext& c, PreparedKernel* prepared) {
 
 bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 bool takes_plane(const KernelContext& c) { return takes_float(c) && c.rank(0) <= 5; }
+bool takes_plane_of_bytes(const KernelContext& c) { return c.rank(0) <= 5; }
 bool takes_max(const KernelContext& c) {
   return (takes_float(c) || c.dtype(0) == DType::kI8 || c.dtype(0) == DType::kU8) && c.rank(0) <= 5;
 }
@@ -240,6 +285,7 @@ bool takes_max(const KernelContext& c) {
 void add_cpu_pool(KernelRegistry& kernels) {
   kernels.add("MaxPool", {"plain", takes_max, prepare_max});
   kernels.add("AveragePool", {"plain", takes_plane, prepare_average});
+  kernels.add("weft.QLinearAveragePool", {"plain", takes_plane_of_bytes, prepare_average_of_bytes});
   kernels.add("weft.AveragePoolGrad", {"plain", takes_plane, prepare_average_grad});
   kernels.add("weft.ScatterAt", {"plain", takes_float, prepare_scatter_at});
   kernels.add("weft.GatherAt", {"plain", takes_float, prepare_gather_at});

@@ -50,11 +50,11 @@ Status conv_channels_last(RuleContext& c) {
   return {};
 }
 
-// Of integers, in one group.
+// Of integers: in one group, or with one filter for each channel.
 Status conv_integer_channels_last(RuleContext& c) {
   const bool quantizes = c.node.is("QLinearConv");
   const Expr x = c.mapped_input(0), w = c.mapped_input(quantizes ? 3 : 1);
-  if (!concrete(x) || !concrete(w) || c.attrs().i("group") != 1 || !worth_it(x, w, 1)) return {};
+  if (!concrete(x) || !concrete(w) || !worth_it(x, w, c.attrs().i("group"))) return {};
   replace_by(c, quantizes ? "weft.ChannelsLastQLinearConv" : "weft.ChannelsLastConvInteger", c.attrs());
   return {};
 }
@@ -110,8 +110,10 @@ Status pool_channels_last(RuleContext& c) {
   const bool bytes = concrete(x) && (x.dtype() == DType::kI8 || x.dtype() == DType::kU8);
   if (!(has_pool_kernels(x) || bytes) || x.rank() < 3 || c.node.output_count > 1) return {};
   if (!before_first(x).valid() && !goes_last(c, c.input(0))) return {};
-  replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",
-             without_order(c.attrs()));
+  const char* op = c.node.is("MaxPool")       ? "weft.ChannelsLastMaxPool"
+                   : c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool"
+                                              : "weft.ChannelsLastQLinearAveragePool";
+  replace_by(c, op, without_order(c.attrs()));
   return {};
 }
 
@@ -211,6 +213,59 @@ Status concat_channels_last(RuleContext& c) {
   return {};
 }
 
+// What input 0 of an operator that moves elements was before its channels were put first. Those of less than a byte are
+// moved as bytes, between casts.
+Expr moved_before_first(const RuleContext& c) {
+  const Expr x = before_first(c.mapped_input(0));
+  return x.valid() && dtype_bits(x.dtype()) >= 8 ? x : Expr();
+}
+
+// Where axes of ONNX's images are in those with channels last; all if none are named.
+std::vector<int64_t> axes_last(std::vector<int64_t> axes, int64_t rank) {
+  const std::vector<int64_t> perm = to_channels_first(rank);
+  if (axes.empty()) return perm;
+  for (int64_t& axis : axes) axis = perm[static_cast<size_t>(axis < 0 ? axis + rank : axis)];
+  return axes;
+}
+
+Status split_channels_last(RuleContext& c) {
+  const Expr x = moved_before_first(c);
+  if (!x.valid()) return {};
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  inputs[0] = x;
+  Attrs attrs = c.attrs();
+  attrs.set("axis", axes_last({c.attrs().i("axis")}, x.rank())[0]);
+  const std::vector<Expr> parts = make_all(c.scope(), "Split", inputs, std::move(attrs), c.node.output_count);
+  for (int i = 0; i < c.node.output_count; ++i) c.replace(i, first_again(parts[static_cast<size_t>(i)]));
+  return {};
+}
+
+Status pad_channels_last(RuleContext& c) {
+  const Expr x = moved_before_first(c);
+  if (!x.valid()) return {};
+  std::vector<int64_t> axes;
+  if (c.input(3) != kNoValue) {
+    const Tensor* given = c.constant(c.input(3));
+    if (given == nullptr || given->count() == 0) return {};
+    axes = *given->to_ints();
+  }
+  const Expr along = constant_ints(c.scope(), axes_last(std::move(axes), x.rank()));
+  c.replace(first_again(make(c.scope(), "Pad", {x, c.mapped_input(1), c.mapped_input(2), along}, c.attrs())));
+  return {};
+}
+
+// To the nearest elements: sums of several may depend on the order of the axes.
+Status resize_channels_last(RuleContext& c) {
+  const Expr x = moved_before_first(c);
+  if (!x.valid() || c.attrs().s("mode") != "nearest") return {};
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  inputs[0] = x;
+  Attrs attrs = c.attrs();
+  attrs.set("axes", axes_last(attrs.ints_or_empty("axes"), x.rank()));
+  c.replace(first_again(make(c.scope(), "Resize", inputs, std::move(attrs))));
+  return {};
+}
+
 // A reduction over all spatial axes, and perhaps over images or channels.
 Status reduce_channels_last(RuleContext& c) {
   const Expr x = before_first(c.mapped_input(0));
@@ -258,13 +313,18 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({"winograd", "weft.ChannelsLastConvGradInput", winograd});
   rules.add({name, "MaxPool", pool_channels_last});
   rules.add({name, "AveragePool", pool_channels_last});
+  rules.add({name, "weft.QLinearAveragePool", pool_channels_last});
   rules.add({name, "weft.ConvGradInput", grad_input_channels_last});
   rules.add({name, "weft.ConvGradWeight", grad_weight_channels_last});
   rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
   rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
   rules.add({name, "weft.SumTo", sum_to_channels_last});
   rules.add({name, "Concat", concat_channels_last});
-  for (const char* op : {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin"}) {
+  rules.add({name, "Split", split_channels_last});
+  rules.add({name, "Pad", pad_channels_last});
+  rules.add({name, "Resize", resize_channels_last});
+  for (const char* op :
+       {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin", "weft.QLinearReduceMean"}) {
     rules.add({name, op, reduce_channels_last});
   }
   rules.add({name, "*", elementwise_channels_last});

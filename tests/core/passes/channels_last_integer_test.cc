@@ -52,8 +52,25 @@ const Row kRows[] = {
     {{2, 2, 31}, {9, 2, 5}, {{"dilations", Ints{3}}}},
 };
 
+// One filter for each channel.
+const Row kFilters[] = {
+    {{1, 144, 14, 13}, {144, 1, 3, 3}, {{"group", int64_t{144}}, {"pads", Ints{1, 1, 1, 1}}}},
+    {{2, 16, 9, 10}, {16, 1, 3, 3}, {{"group", int64_t{16}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 1}}}},
+    {{1, 37, 8, 30}, {37, 1, 5, 3}, {{"group", int64_t{37}}, {"auto_pad", "SAME_UPPER"}}},
+    {{1, 19, 11, 12}, {19, 1, 3, 3}, {{"group", int64_t{19}}, {"dilations", Ints{2, 3}}, {"pads", Ints{2, 3, 4, 5}}}},
+    {{1, 600, 5, 6}, {600, 1, 3, 3}, {{"group", int64_t{600}}, {"pads", Ints{3, 3, 3, 3}}}},
+    {{1, 21, 1, 2}, {21, 1, 1, 1}, {{"group", int64_t{21}}}},
+    {{2, 24, 31}, {24, 1, 5}, {{"group", int64_t{24}}, {"pads", Ints{2, 1}}, {"strides", Ints{2}}}},
+    {{1, 18, 4, 4}, {18, 1, 7, 7}, {{"group", int64_t{18}}, {"pads", Ints{3, 3, 3, 3}}}},
+};
+std::vector<Row> all_rows() {
+  std::vector<Row> rows(std::begin(kRows), std::end(kRows));
+  rows.insert(rows.end(), std::begin(kFilters), std::end(kFilters));
+  return rows;
+}
+
 TEST(ChannelsLastInteger, SumsOfIntegers) {
-  for (const Row& row : kRows) {
+  for (const Row& row : all_rows()) {
     SCOPED_TRACE(shape_text(row.x) + " by " + shape_text(row.w));
     for (int kind = 0; kind < 16; ++kind) {
       IntegerTest t;
@@ -70,7 +87,7 @@ TEST(ChannelsLastInteger, SumsOfIntegers) {
 }
 
 TEST(ChannelsLastInteger, Quantized) {
-  for (const Row& row : kRows) {
+  for (const Row& row : all_rows()) {
     SCOPED_TRACE(shape_text(row.x) + " by " + shape_text(row.w));
     for (int kind = 0; kind < 32; ++kind) {
       IntegerTest t;
@@ -102,6 +119,15 @@ TEST(ChannelsLastInteger, OthersStay) {
             "ConvInteger");
   EXPECT_EQ(t.left(make(t.scope, "ConvInteger", {x, t.image({16, 16, 3, 3}, true)})), "ConvInteger");
   EXPECT_EQ(t.left(make(t.scope, "ConvInteger", {x, t.fixed_bytes({4, 16, 3, 3}, true)})), "ConvInteger");
+  Expr few = t.image({1, 8, 6, 6}, false);
+  EXPECT_EQ(t.left(make(t.scope, "ConvInteger", {few, t.fixed_bytes({8, 1, 3, 3}, true)}, {{"group", int64_t{8}}})),
+            "ConvInteger");
+  EXPECT_EQ(t.left(make(t.scope, "ConvInteger", {x, t.fixed_bytes({32, 1, 3, 3}, true)}, {{"group", int64_t{16}}})),
+            "ConvInteger");
+  EXPECT_EQ(t.left(make(t.scope, "ConvInteger",
+                        {x, t.fixed_bytes({16, 1, 3, 3}, true), Expr(), t.input(Dims{}, t.bytes({}, true))},
+                        {{"group", int64_t{16}}})),
+            "ConvInteger");
   Expr deep = t.image({1, 16, 3, 4, 4}, false);
   EXPECT_EQ(t.left(make(t.scope, "ConvInteger", {deep, t.fixed_bytes({16, 16, 2, 2, 2}, true)})), "ConvInteger");
 }

@@ -1,57 +1,9 @@
 // Patterns of QuantizeLinear and DequantizeLinear: which become operators on integers, and what these give.
 #include "core/passes/differentiate.h"
-#include "tests/core/passes/rules_common.h"
+#include "tests/core/passes/quantized_common.h"
 
 namespace weft {
 namespace {
-
-using Bytes = std::vector<uint8_t>;
-using Chars = std::vector<int8_t>;
-
-struct QuantizedTest : RuleTest {
-  template <typename T>
-  Expr fixed(const Shape& shape, const std::vector<T>& numbers) {
-    return constant(scope, *Tensor::vector<T>(numbers).reshaped(shape));
-  }
-  template <typename T>
-  Expr number(T value) {
-    return constant(scope, Tensor::scalar(value));
-  }
-  template <typename T>
-  Expr dequantized(Expr x, float scale, T zero) {
-    return make(scope, "DequantizeLinear", {x, number(scale), number(zero)});
-  }
-  template <typename T>
-  Expr dequantized(Expr x, const std::vector<float>& scales, const std::vector<T>& zeros, int64_t axis) {
-    return make(scope, "DequantizeLinear",
-                {x, constant(scope, Tensor::vector(scales)), constant(scope, Tensor::vector(zeros))}, {{"axis", axis}});
-  }
-  template <typename T>
-  Expr quantized(Expr x, float scale, T zero) {
-    return make(scope, "QuantizeLinear", {x, number(scale), number(zero)});
-  }
-  Expr relu(Expr x) { return make(scope, "Relu", {x}); }
-
-  template <typename T>
-  void expect_numbers(Expr y, const std::vector<T>& wanted) {
-    for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"fuse_quantized"}, {"*"}}) {
-      const Tensor out = run(y, disabled);
-      ASSERT_EQ(out.count(), static_cast<int64_t>(wanted.size()));
-      EXPECT_EQ(std::vector<T>(out.as<T>(), out.as<T>() + out.count()), wanted) << disabled.size();
-    }
-  }
-
-  // (1, -4, 0, 6) as u8[1, 1, 2, 2].
-  Expr image() { return dequantized<uint8_t>(input<uint8_t>({1, 1, 2, 2}, Bytes{130, 120, 128, 140}), 0.5f, 128); }
-  // Times (0.75, -0.5), plus (0.5, -0.25) in units of 0.5 by (0.25, 0.125).
-  Expr two_channels() {
-    Expr w = dequantized<int8_t>(fixed<int8_t>({2, 1, 1, 1}, {3, -4}), {0.25f, 0.125f}, {0, 0}, 0);
-    Expr b = dequantized<int32_t>(fixed<int32_t>({2}, {4, -4}), {0.125f, 0.0625f}, {0, 0}, 0);
-    return make(scope, "Conv", {image(), w, b});
-  }
-  // (1, -4, 2) and (0, 3, -2) as i8[2, 3].
-  Expr matrix() { return dequantized<int8_t>(input<int8_t>({2, 3}, Chars{3, -7, 5, 1, 7, -3}), 0.5f, 1); }
-};
 
 // Sums by hand: (1.25, -2.5, 0.5, 5) and (-0.75, 1.75, -0.25, -3.25), halved steps to the even number.
 TEST(FuseQuantized, ConvOfBytes) {
@@ -118,8 +70,7 @@ TEST(FuseQuantized, BiasInOtherUnits) {
             "QLinearConv");
   for (Expr bias : {t.dequantized<int32_t>(b, 0.25f, 0), t.dequantized<int32_t>(b, 0.125f, 1),
                     t.dequantized<int32_t>(b, {0.125f, 0.25f}, {0, 0}, 0), t.fixed<float>({2}, {1, -1})}) {
-    const std::string left = t.left(with(bias));
-    EXPECT_EQ(left.rfind("ConvInteger Cast Mul Add", 0), 0u) << left;
+    EXPECT_EQ(t.left(with(bias)), "ConvInteger weft.QuantizeSums");
   }
   t.expect_numbers<uint8_t>(with(t.fixed<float>({2}, {1, -1})), {14, 6, 12, 21, 6, 16, 8, 0});
 }
@@ -133,6 +84,126 @@ TEST(FuseQuantized, MatMulByColumns) {
   t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
   EXPECT_EQ(t.left(q), "QLinearMatMul");
   t.expect_numbers<int8_t>(q, {-17, -15, 12, -3});
+}
+
+// The same plus (0.5, 10), by columns of 1/8 and 1/2 where these are whole numbers: (-3, 7; 4.25, 10).
+TEST(FuseQuantized, MatMulAndWhatIsAdded) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2}), {0.25f, 1.0f}, {2, -1}, 1);
+  Expr whole = t.dequantized<int32_t>(t.fixed<int32_t>({2}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  Expr numbers = t.fixed<float>({2}, {0.5f, 10}), fed = t.input<float>({2, 2}, {0.5f, 10, 0.5f, 10});
+  const auto expect = [&t](Expr y, const char* left, const Chars& wanted) {
+    y = t.quantized<int8_t>(y, 0.25f, -3);
+    EXPECT_EQ(t.left(y), left);
+    t.expect_numbers<int8_t>(y, wanted);
+  };
+  const Chars wanted{-15, 25, 14, 37};
+  expect(matmul(t.matrix(), w) + whole, "weft.BiasedQLinearMatMul", wanted);
+  expect(whole + matmul(t.matrix(), w), "weft.BiasedQLinearMatMul", wanted);
+  expect(matmul(t.matrix(), w) + numbers, "MatMulInteger weft.QuantizeSums", wanted);
+  expect(fed + matmul(t.matrix(), w), "MatMulInteger weft.QuantizeSums", wanted);
+  expect(t.relu(matmul(t.matrix(), w) + whole), "weft.BiasedQLinearMatMul Clip", {-3, 25, 14, 37});
+  expect(t.relu(matmul(t.matrix(), w) + numbers), "MatMulInteger weft.QuantizeSums", {-3, 25, 14, 37});
+  // One number for all columns is none for each, and wider than the product.
+  expect(matmul(t.matrix(), w) + t.dequantized<int32_t>(t.fixed<int32_t>({}, {4}), 0.125f, 0),
+         "MatMulInteger weft.QuantizeSums", {-15, -13, 14, -1});
+}
+
+TEST(FuseQuantized, GemmIsQuantized) {
+  QuantizedTest t;
+  const Attrs turned{{"transB", int64_t{1}}};
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({2, 3}, {4, 3, -4, -2, 1, 2}), {0.25f, 1.0f}, {2, -1}, 0);
+  Expr y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "QLinearMatMul");
+  t.expect_numbers<int8_t>(y, {-17, -15, 12, -3});
+  Expr whole = t.dequantized<int32_t>(t.fixed<int32_t>({2}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, whole}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "weft.BiasedQLinearMatMul");
+  t.expect_numbers<int8_t>(y, {-15, 25, 14, 37});
+  // One for each row: (0.5, 10) in units that are not those of the sums.
+  Expr rows = t.dequantized<int32_t>(t.fixed<int32_t>({2, 1}, {4, 20}), {0.125f, 0.5f}, {0, 0}, 0);
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, rows}, turned), 0.25f, -3);
+  EXPECT_EQ(t.left(y), "MatMulInteger weft.QuantizeSums");
+  t.expect_numbers<int8_t>(y, {-15, -13, 52, 37});
+  // Twice the product, and half of (2, -4).
+  const Attrs weighed{{"transB", int64_t{1}}, {"alpha", 2.0}, {"beta", 0.5}};
+  y = t.quantized<int8_t>(make(t.scope, "Gemm", {t.matrix(), w, t.fixed<float>({2}, {2, -4})}, weighed), 0.5f, 0);
+  EXPECT_EQ(t.left(y), "MatMulInteger weft.QuantizeSums");
+  t.expect_numbers<int8_t>(y, {-12, -16, 17, -4});
+}
+
+// (0.75, -3, 0, 4.5) and (0.25, 1, -0.5, 10), in steps of 1/2 from 10 on.
+TEST(FuseQuantized, ConvAndAResidual) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({1, 1, 1, 1}, {3}), 0.25f, int8_t{0});
+  Expr residual = t.input<float>({1, 1, 2, 2}, {0.25f, 1, -0.5f, 10});
+  for (Expr sum :
+       {make(t.scope, "Conv", {t.image(), w}) + residual, residual + make(t.scope, "Conv", {t.image(), w})}) {
+    Expr y = t.quantized<uint8_t>(sum, 0.5f, 10);
+    EXPECT_EQ(t.left(y), "ConvInteger weft.QuantizeSums");
+    t.expect_numbers<uint8_t>(y, {12, 6, 9, 39});
+  }
+  // A bias and a residual are two things to add.
+  Expr both = make(t.scope, "Conv", {t.image(), w, t.fixed<float>({1}, {1})}) + residual;
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(both, 0.5f, 10)).find("QuantizeSums"), std::string::npos);
+  t.expect_numbers<uint8_t>(t.quantized<uint8_t>(both, 0.5f, 10), {14, 8, 11, 41});
+}
+
+TEST(FuseQuantized, ScaledSumsHaveTheBitsOfThePieces) {
+  struct Shapes {
+    Shape x, scale, addend;
+  };
+  const Shapes shapes[] = {{{3, 5}, {5}, {5}},         {{2, 7, 9, 5}, {7, 1, 1}, {7, 1, 1}},
+                           {{40, 33}, {}, {33}},       {{2, 300, 70}, {70}, {}},
+                           {{4, 3, 2}, {}, {4, 3, 2}}, {{4, 1}, {3}, {2, 1, 1}},
+                           {{1, 16, 9}, {16, 1}, {9}}, {{17}, {1}, {1}}};
+  for (const Shapes& row : shapes) {
+    SCOPED_TRACE(shape_text(row.x));
+    for (bool is_signed : {false, true}) {
+      QuantizedTest t;
+      const Expr x = cast(t.some_bytes(row.x, true), DType::kI32) * cast(t.some_bytes(row.x, false), DType::kI32);
+      const Expr scale = cast(t.some_bytes(row.scale, false), DType::kF32) * 0.0000131,
+                 addend = cast(t.some_bytes(row.addend, true), DType::kF32) * 0.0117;
+      const Attrs attrs{{"output_dtype", static_cast<int64_t>(is_signed ? DType::kI8 : DType::kU8)},
+                        {"y_scale", double{0.0731f}},
+                        {"y_zero_point", is_signed ? int64_t{-9} : int64_t{100}},
+                        {"least", is_signed ? int64_t{-128} : int64_t{0}},
+                        {"most", is_signed ? int64_t{127} : int64_t{255}}};
+      const Expr whole = make(t.scope, "weft.QuantizeSums", {x, scale, addend}, attrs);
+      const Expr pieces =
+          t.quantized_as(cast(x, DType::kF32) * scale + addend, is_signed, 0.0731f, is_signed ? -9 : 100);
+      for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"fuse_elementwise"}, {"*"}}) {
+        EXPECT_TRUE(t.run(whole, disabled).same_bits(t.run(pieces, {"*"})));
+      }
+    }
+  }
+}
+
+// With scales of columns, and of rows as well.
+TEST(FuseQuantized, ABiasIsAddedToTheSums) {
+  for (bool by_row : {false, true}) {
+    for (bool y_signed : {false, true}) {
+      QuantizedTest t;
+      const Shape row_shape = by_row ? Shape{5} : Shape{};
+      const auto scales = [&t](const Shape& shape) {
+        return cast(t.some_bytes(shape, false), DType::kF32) * 0.0013 + 0.001;
+      };
+      const Expr a = t.some_bytes({5, 37}, false), b = t.some_bytes({37, 300}, true), bias = t.some_bytes({300}, true);
+      const Expr a_scale = scales(row_shape), b_scale = scales({300}), y_scale = t.number(7.0f);
+      const Expr a_zero = t.some_bytes(row_shape, false), b_zero = t.some_bytes({300}, true);
+      const Expr y_zero = y_signed ? t.number(int8_t{-3}) : t.number(uint8_t{130});
+      const Expr more = cast(bias, DType::kI32) * t.number(int32_t{100});
+      const Expr whole =
+          make(t.scope, "weft.BiasedQLinearMatMul", {a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, more});
+      const Expr column = by_row ? unsqueeze(a_scale, {1}) : a_scale;
+      const Expr sums = make(t.scope, "MatMulInteger", {a, b, a_zero, b_zero}) + more;
+      const Expr steps = cast(sums, DType::kF32) * (column * b_scale / y_scale);
+      const Expr pieces = cast(make(t.scope, "Round", {steps}) + cast(y_zero, DType::kF32), y_zero.dtype());
+      for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"*"}}) {
+        EXPECT_TRUE(t.run(whole, disabled).same_bits(t.run(pieces, {"*"})));
+      }
+    }
+  }
 }
 
 TEST(FuseQuantized, ScalesAlongAnotherAxisStay) {
@@ -192,13 +263,59 @@ TEST(FuseQuantized, WhatMovesNumbersMovesIntegers) {
   t.expect_numbers<int8_t>(quantize(pool), {3, 3, 5, 1, 7, 7});
 }
 
-TEST(FuseQuantized, OtherScalesBetweenStay) {
+// (1, -4, 2; 0, 3, -2), which 3, -7, 5, 1, 7 and -3 stand for, with more beside them.
+TEST(FuseQuantized, WhatRepeatsOrPadsDoesSoWithIntegers) {
+  QuantizedTest t;
+  const auto ints = [&t](const std::vector<int64_t>& values) { return constant_ints(t.scope, values); };
+  const auto expect = [&t](const char* left, Expr y, const Chars& wanted) {
+    y = t.quantized<int8_t>(y, 0.5f, 1);
+    EXPECT_EQ(t.left(y), left);
+    t.expect_numbers<int8_t>(y, wanted);
+  };
+  const auto padded = [&](Expr value, const char* mode) {
+    return make(t.scope, "Pad", {t.matrix(), ints({0, 1, 0, 0}), value}, {{"mode", mode}});
+  };
+  expect("Pad", padded(Expr(), "constant"), {1, 3, -7, 5, 1, 1, 7, -3});
+  // 2.5 steps become 2.
+  expect("Pad", padded(t.number(1.25f), "constant"), {3, 3, -7, 5, 3, 1, 7, -3});
+  expect("Pad", padded(t.number(-1000.0f), "constant"), {-128, 3, -7, 5, -128, 1, 7, -3});
+  expect("Pad", padded(Expr(), "reflect"), {-7, 3, -7, 5, 7, 1, 7, -3});
+  expect("Pad Clip", t.relu(padded(t.number(-1.0f), "constant")), {1, 3, 1, 5, 1, 1, 7, 1});
+  expect("Tile", make(t.scope, "Tile", {t.matrix(), ints({1, 2})}), {3, -7, 5, 3, -7, 5, 1, 7, -3, 1, 7, -3});
+  expect("Split", make_all(t.scope, "Split", {t.matrix()}, {{"axis", int64_t{1}}, {"num_outputs", int64_t{3}}}, 3)[1],
+         {-7, 7});
+  expect("Resize", make(t.scope, "Resize", {t.matrix(), Expr(), Expr(), ints({2, 6})}),
+         {3, 3, -7, -7, 5, 5, 1, 1, 7, 7, -3, -3});
+}
+
+TEST(FuseQuantized, OperandsThatArePadded) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({4, 1}, {1, 2, 3, 4}), 0.25f, int8_t{0});
+  const auto product = [&](float padding) {
+    return matmul(make(t.scope, "Pad", {t.matrix(), constant_ints(t.scope, {0, 1, 0, 0}), t.number(padding)}), w);
+  };
+  // 1.5 is a number of the code: (1.5, 1, -4, 2; 1.5, 0, 3, -2).
+  EXPECT_EQ(t.left(product(1.5f)), "Pad MatMulInteger Cast Mul");
+  t.expect_numbers<float>(product(1.5f), {-0.125f, 0.625f});
+  t.expect_numbers<float>(product(0), {-0.5f, 0.25f});
+  for (float none : {1.25f, 1000.0f, -0.0f}) {
+    EXPECT_EQ(t.left(product(none)).find("Integer"), std::string::npos) << none;
+  }
+  // What lies beside an image that is cropped is no part of it.
+  Expr crop =
+      make(t.scope, "Resize", {t.matrix(), t.fixed<float>({4}, {0, 0, 1, 2}), Expr(), constant_ints(t.scope, {2, 6})},
+           {{"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}});
+  EXPECT_EQ(t.left(t.quantized<int8_t>(crop, 0.5f, 1)).substr(0, 4), "Cast");
+}
+
+TEST(FuseQuantized, OtherScalesBetweenAreOfAnotherRule) {
   QuantizedTest t;
   Expr x = t.matrix(), other = t.dequantized<int8_t>(t.input<int8_t>({2, 3}, Chars{1, 2, 3, 4, 5, 6}), 0.5f, 0);
   for (Expr y :
        {t.quantized<int8_t>(transpose(x, {1, 0}), 0.25f, 1), t.quantized<int8_t>(transpose(x, {1, 0}), 0.5f, 0),
         t.quantized<uint8_t>(transpose(x, {1, 0}), 0.5f, 1), t.quantized<int8_t>(concat({x, other}, 0), 0.5f, 1)}) {
-    EXPECT_NE(t.left(y).find("Round"), std::string::npos) << t.left(y);
+    const std::string left = t.left(y, {"fuse_quantized_functions"});
+    EXPECT_NE(left.find("Round"), std::string::npos) << left;
     t.expect_same_bits(y);
   }
 }
@@ -268,6 +385,37 @@ TEST(FuseQuantized, WeightsThatAreQuantizedInTheGraph) {
   Expr y = matmul(t.matrix(), make(t.scope, "DequantizeLinear", {codes, scales, zeros}, by_column));
   EXPECT_EQ(t.left(y), "MatMulInteger Cast Mul");
   t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
+}
+
+// (0, 10, 30) in each of 16 channels, by the filters (1, c, -1): -10, 10 c - 30 and 10 + 30 c, in steps of 2 from 5 on. What
+// lies beside the image counts as 0.
+TEST(FuseQuantized, OneFilterForEachChannel) {
+  QuantizedTest t;
+  Bytes x, first;
+  Chars w;
+  std::vector<float> numbers;
+  for (int c = 0; c < 16; ++c) {
+    x.insert(x.end(), {10, 20, 40});
+    w.insert(w.end(), {1, static_cast<int8_t>(c), -1});
+    first.insert(first.end(), {0, static_cast<uint8_t>(c < 2 ? 0 : 5 * c - 10), static_cast<uint8_t>(15 * c + 10)});
+    numbers.insert(numbers.end(), {-10, 10.0f * static_cast<float>(c) - 30, 10 + 30.0f * static_cast<float>(c)});
+  }
+  const Attrs attrs{{"group", int64_t{16}}, {"pads", std::vector<int64_t>{0, 1, 0, 1}}};
+  Expr image = t.dequantized<uint8_t>(t.input<uint8_t>({1, 16, 1, 3}, x), 1.0f, 10);
+  Expr filters = t.dequantized<int8_t>(t.fixed<int8_t>({16, 1, 1, 3}, w), 1.0f, int8_t{0});
+  Expr y = make(t.scope, "Conv", {image, filters}, attrs);
+  EXPECT_NE(t.left(y).find("weft.ChannelsLastConvInteger"), std::string::npos) << t.left(y);
+  t.expect_numbers<float>(y, numbers);
+  y = t.quantized<uint8_t>(y, 2.0f, 5);
+  EXPECT_NE(t.left(y).find("weft.ChannelsLastQLinearConv"), std::string::npos) << t.left(y);
+  t.expect_numbers<uint8_t>(y, first);
+  // Filters that are fed, and two of them for a channel, stay in f32.
+  Expr fed = t.dequantized<int8_t>(t.input<int8_t>({16, 1, 1, 3}, w), 1.0f, 0);
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, fed}, attrs), 2.0f, 5)).find("QLinear"),
+            std::string::npos);
+  Expr twice = t.dequantized<int8_t>(t.fixed<int8_t>({32, 1, 1, 3}, Chars(96, 1)), 1.0f, int8_t{0});
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, twice}, attrs), 2.0f, 5)).find("QLinear"),
+            std::string::npos);
 }
 
 TEST(FuseQuantized, CanBeSwitchedOff) {
