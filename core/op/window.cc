@@ -83,7 +83,7 @@ Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const
   Dim size = (ceil ? room.ceil_div(Dim(strides[axis])) : room.floor_div(Dim(strides[axis]))) + Dim(1);
   if (ceil && size.known() && input.known()) {
     int64_t last = (size.value() - 1) * strides[axis];
-    if (last >= input.value() + begin_pads[axis]) size = size - Dim(1);
+    if (last >= (input + Dim(begin_pads[axis])).value()) size = size - Dim(1);
   }
   return size;
 }

@@ -108,6 +108,20 @@ TEST(RowDataset, KeepsRowsOfAllColumnsTogether) {
   EXPECT_EQ(doubles_of(batch[1]), (Values{20, 40, 60, 10, 50, 30, 0}));
 }
 
+// An order of them would take more than any memory has.
+TEST(RowDataset, RowsOfNothingMayBeMany) {
+  constexpr int64_t kRows = int64_t{1} << 61;
+  auto dataset = rows_of({*Tensor::make(DType::kF32, {kRows, 0})});
+  auto batches = pass_of(dataset->open(batches_of(kRows - 1), 0));
+  EXPECT_EQ(batches->count(), 2);
+  EXPECT_EQ((*batches->next())[0].shape(), (Shape{kRows - 1, 0}));
+  EXPECT_EQ((*batches->next())[0].shape(), (Shape{1, 0}));
+  EXPECT_TRUE(batches->next()->empty());
+  BatchOptions shuffled;
+  shuffled.shuffle = true;
+  expect_error(dataset->open(shuffled, 0).status(), Code::kResourceExhausted, "cannot shuffle 2305843009213693952 rows");
+}
+
 TEST(RowDataset, PassesDoNotDisturbEachOther) {
   auto dataset = counted(4);
   auto a = pass_of(dataset->open(batches_of(2), 0)), b = pass_of(dataset->open(batches_of(3), 7));
