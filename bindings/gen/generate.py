@@ -17,7 +17,7 @@ import sys
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-LANGUAGES = ("c", "cpp", "python_ops", "java", "go", "pages", "reference", "conformance")
+LANGUAGES = ("c", "fuzz", "cpp", "python_ops", "java", "go", "pages", "reference", "conformance")
 
 
 def write(path, text, check):
