@@ -10,7 +10,7 @@ namespace weft {
 namespace {
 
 constexpr int64_t kBytes = FormCache::kLeastBytes + 100;
-constexpr int64_t kPart = 4096;  // of the file whose digest is remembered
+constexpr int64_t kPart = 4096;                               // of the file whose digest is remembered
 constexpr int64_t kSettled = -int64_t{3600} * 1'000'000'000;  // every file has been as it is for long
 
 // A folder with one form and the digest of one file, as they should be.

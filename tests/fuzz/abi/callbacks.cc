@@ -34,7 +34,8 @@ weft_status* on_host(void* user, const weft_tensor* const* inputs, int32_t input
   for (int32_t i = 0; i < output_count; ++i) {
     if (token.how % 8 == 6) continue;  // left empty
     if (input_count == 0) {
-      if (weft_status* status = weft_tensor_new(WEFT_F32, nullptr, 0, &out_tensors[i]); status != nullptr) return status;
+      if (weft_status* status = weft_tensor_new(WEFT_F32, nullptr, 0, &out_tensors[i]); status != nullptr)
+        return status;
       continue;
     }
     const weft_tensor* input = inputs[i % input_count];

@@ -80,7 +80,9 @@ Machine::~Machine() {
 
 void Machine::run() {
   const auto begin = Clock::now();
-  const auto in_time = [&] { return std::chrono::duration<double>(Clock::now() - begin).count() < seconds_of_a_program; };
+  const auto in_time = [&] {
+    return std::chrono::duration<double>(Clock::now() - begin).count() < seconds_of_a_program;
+  };
   for (int calls = 0; calls < kMostCalls && !rest_.empty() && in_time(); ++calls) call_one();
 }
 
@@ -95,9 +97,10 @@ void Machine::call_one() {
   const std::span<const Entry> all = entries();
   const uint16_t id = short_number();
   // Every number stands for a function: those in between for the next.
-  size_t i = static_cast<size_t>(
-      std::lower_bound(all.begin(), all.end(), id, [](const Entry& entry, uint16_t wanted) { return entry.id < wanted; }) -
-      all.begin());
+  size_t i =
+      static_cast<size_t>(std::lower_bound(all.begin(), all.end(), id,
+                                           [](const Entry& entry, uint16_t wanted) { return entry.id < wanted; }) -
+                          all.begin());
   while (i == all.size() || (nested() && !all[i].nested)) i = i == all.size() ? 0 : i + 1;
   Call call(*this, i);
   all[i].call(call);
@@ -153,15 +156,16 @@ const weft_options* Call::limited(const char* kind) {
 }
 
 int64_t Call::number() {
-  constexpr int64_t kExtremes[] = {INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, int64_t{1} << 31, int64_t{1} << 32,
-                                   int64_t{1} << 62, -(int64_t{1} << 62)};
+  constexpr int64_t kExtremes[] = {INT64_MIN,        INT64_MAX,        INT32_MIN,        INT32_MAX,
+                                   int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 62, -(int64_t{1} << 62)};
   const uint8_t how = machine_.byte();
   if (how < 240) return int64_t{how} - 8;
   return how < 248 ? kExtremes[how - 240] : machine_.long_number();
 }
 
 double Call::real() {
-  constexpr double kExtremes[] = {1e9, 1e-3, 1e300, -1e300, 1e-300, __builtin_inf(), -__builtin_inf(), __builtin_nan("")};
+  constexpr double kExtremes[] = {
+      1e9, 1e-3, 1e300, -1e300, 1e-300, __builtin_inf(), -__builtin_inf(), __builtin_nan("")};
   const uint8_t how = machine_.byte();
   if (how < 240) return (how - 120) / 8.0;
   if (how < 248) return kExtremes[how - 240];
@@ -222,7 +226,8 @@ const char* Call::op_name() {
 }
 
 const char* Call::path() {
-  constexpr const char* kNames[] = {"a.onnx", "b.onnx", "a.safetensors", "b.safetensors", "a.npy", "a.csv", "none/a.onnx", ""};
+  constexpr const char* kNames[] = {"a.onnx", "b.onnx", "a.safetensors", "b.safetensors",
+                                    "a.npy",  "a.csv",  "none/a.onnx",   ""};
   const char* const name = one_of(kNames);
   return name == nullptr ? nullptr : copied(machine_.folder() + "/" + name);
 }
@@ -239,7 +244,8 @@ const char* Call::host_name() { return machine_.byte() == Machine::kNull ? nullp
 
 const char* Call::option_text() {
   // Some are names of files and folders: only those of the program's own folder.
-  constexpr const char* kTexts[] = {"", "f32", "bf16", "cpu", "min", "max", "optimizer", "w.safetensors", "loss", "val_loss"};
+  constexpr const char* kTexts[] = {"",    "f32",       "bf16",          "cpu",  "min",
+                                    "max", "optimizer", "w.safetensors", "loss", "val_loss"};
   const uint8_t how = machine_.byte();
   if (how == Machine::kNull) return nullptr;
   return how < std::size(kTexts) ? kTexts[how] : copied(machine_.folder() + "/cache");

@@ -111,9 +111,9 @@ class Machine {
   // Where the program's files are: nowhere else. What is in there goes with the program.
   const std::string& folder();
 
-  std::vector<int64_t> values;                         // of graphs, the latest last
-  std::vector<std::pair<void*, int32_t>> managed;      // tensors of DLPack, and whether versioned
-  bool endless = false;                                // a loop was named, which may have no end
+  std::vector<int64_t> values;                     // of graphs, the latest last
+  std::vector<std::pair<void*, int32_t>> managed;  // tensors of DLPack, and whether versioned
+  bool endless = false;                            // a loop was named, which may have no end
 
  private:
   void call_one();

@@ -11,8 +11,7 @@ namespace weft::abi_fuzz {
 namespace {
 
 constexpr int64_t kMostElements = 256;  // of a tensor that a program writes out
-constexpr int64_t kMostBytes = 16 * kMostElements;
-constexpr uint8_t kAsItShouldBe = 0;  // of a size
+constexpr uint8_t kAsItShouldBe = 0;    // of a size
 
 // The bytes of a tensor of that type and shape; none of one that there is not, or that is too large to be written out.
 int64_t bytes_of(int32_t dtype, const int64_t* dims, int32_t rank) {
@@ -126,8 +125,8 @@ void special_tensor_borrow(Call& c) {
   char* const data = reinterpret_cast<char*>(memory.get()) + (token->how == 1 ? 1 : 0);
   token->memory = std::move(memory);
   weft_tensor* out_tensor = nullptr;
-  weft_status* status = weft_tensor_borrow(dtype, dims, rank, data, static_cast<size_t>(bytes), writable, &out_tensor,
-                                           token, on_drop);
+  weft_status* status =
+      weft_tensor_borrow(dtype, dims, rank, data, static_cast<size_t>(bytes), writable, &out_tensor, token, on_drop);
   c.keep(status, out_tensor);
   c.done(status);
 }
