@@ -55,8 +55,7 @@ Expr initial_value(ExprScope& scope, const Initial& initial, DType dtype, const 
   if (kind == "orthogonal" && shape.size() >= 2) {
     Dim columns(1);  // as a Dim, which stays as large as it gets
     for (size_t i = 1; i < shape.size(); ++i) columns = columns * Dim(shape[i]);
-    Expr matrix =
-        random("weft.RandomNormal", "mean", 0, "scale", 1, constant_ints(scope, {shape[0], columns.value()}));
+    Expr matrix = random("weft.RandomNormal", "mean", 0, "scale", 1, constant_ints(scope, {shape[0], columns.value()}));
     return reshape(make(scope, "weft.Orthogonalize", {matrix}), dims);
   }
   if (kind == "orthogonal") {

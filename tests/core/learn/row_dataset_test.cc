@@ -119,7 +119,8 @@ TEST(RowDataset, RowsOfNothingMayBeMany) {
   EXPECT_TRUE(batches->next()->empty());
   BatchOptions shuffled;
   shuffled.shuffle = true;
-  expect_error(dataset->open(shuffled, 0).status(), Code::kResourceExhausted, "cannot shuffle 2305843009213693952 rows");
+  expect_error(dataset->open(shuffled, 0).status(), Code::kResourceExhausted,
+               "cannot shuffle 2305843009213693952 rows");
 }
 
 TEST(RowDataset, PassesDoNotDisturbEachOther) {
