@@ -18,6 +18,7 @@ LEFT_OUT = {}
 SPECIAL = {
     "weft_status_new": [("code", "number"), ("message", "text"), ("how", "byte")],
     "weft_memory_set_limit": [("limit", "byte")],
+    "weft_options_set_string": [("options", "handle"), ("key", "text"), ("value", "option_text")],
     "weft_prepared_bind_output": [("prepared", "handle"), ("i", "number"), ("tensor", "handle")],
     "weft_prepared_output": [("prepared", "handle"), ("i", "number")],
     "weft_tensor_new_copy": [("dtype", "dtype"), ("rank", "count"), ("dims", "dims", "rank"), ("size", "byte"),
@@ -48,7 +49,6 @@ TEXTS = {"path": "path", "folder": "folder", "op": "op_name", "format": "format"
 TEXTS_IN = {
     ("weft_host_function_set", "name"): "host_name",
     ("weft_op_inspect", "name"): "op_name",
-    ("weft_options_set_string", "value"): "option_text",
     ("weft_schema_new", "name"): "schema_name",
 }
 # Numbers that are values of graphs.

@@ -15,7 +15,8 @@ class RowBatches : public Batches {
  public:
   RowBatches(std::shared_ptr<const RowDataset> dataset, const BatchOptions& options, int64_t epoch)
       : dataset_(std::move(dataset)), size_(options.rows_of_a_batch()), drop_last_(options.drop_last) {
-    if (!options.shuffle) return;
+    // Rows without elements are all alike, and may be more than there is memory for an order of them.
+    if (!options.shuffle || !dataset_->has_elements()) return;
     order_.resize(static_cast<size_t>(dataset_->row_count()));
     std::iota(order_.begin(), order_.end(), int64_t{0});
     shuffle(order_.data(), dataset_->row_count(), static_cast<uint64_t>(options.seed), static_cast<uint64_t>(epoch));
@@ -97,6 +98,10 @@ Result<std::vector<Tensor>> RowDataset::take(int64_t first, const int64_t* indic
   return out;
 }
 
+bool RowDataset::has_elements() const {
+  return std::any_of(tensors_.begin(), tensors_.end(), [](const Tensor& tensor) { return tensor.count() > 0; });
+}
+
 Status RowDataset::check(const BatchOptions& options) const {
   if (options.rows_of_a_batch() >= 1) return {};
   return invalid("option 'batch_size' is ", options.rows_of_a_batch(), " but must be at least 1");
@@ -105,10 +110,6 @@ Status RowDataset::check(const BatchOptions& options) const {
 Result<std::unique_ptr<Batches>> RowDataset::open(const BatchOptions& options, int64_t epoch) const {
   WEFT_CHECK(check(options));
   if (epoch < 0) return invalid("the number of a pass must not be negative but is ", epoch);
-  // Rows without elements may be more than there is memory for their order.
-  if (options.shuffle && rows_ > kMostBytes / static_cast<int64_t>(sizeof(int64_t))) {
-    return make_error(Code::kResourceExhausted, "cannot shuffle ", rows_, " rows: no memory holds their order");
-  }
   auto self = std::static_pointer_cast<const RowDataset>(shared_from_this());
   return std::unique_ptr<Batches>(std::make_unique<RowBatches>(std::move(self), options, epoch));
 }

@@ -5,6 +5,7 @@ namespace weft::abi_fuzz {
 
 void special_status_new(Call& c);
 void special_memory_set_limit(Call& c);
+void special_options_set_string(Call& c);
 void special_prepared_bind_output(Call& c);
 void special_prepared_output(Call& c);
 void special_tensor_new_copy(Call& c);
@@ -157,14 +158,6 @@ void call_options_set_float(Call& c) {
   const auto key = c.text();
   const auto value = c.real();
   weft_status* status = weft_options_set_float(options, key, value);
-  c.done(status);
-}
-
-void call_options_set_string(Call& c) {
-  auto* options = c.handle<weft_options>();
-  const auto key = c.text();
-  const auto value = c.option_text();
-  weft_status* status = weft_options_set_string(options, key, value);
   c.done(status);
 }
 
@@ -1614,7 +1607,7 @@ const Entry kEntries[] = {
     {0xcf37, "weft_options_set_trace", call_options_set_trace, false},
     {0xcf42, "weft_status_text", call_status_text, false},
     {0xcf9e, "weft_memory_set_limit", special_memory_set_limit, false},
-    {0xd0fe, "weft_options_set_string", call_options_set_string, false},
+    {0xd0fe, "weft_options_set_string", special_options_set_string, false},
     {0xd252, "weft_graph_input", call_graph_input, false},
     {0xd465, "weft_threads", call_threads, false},
     {0xd56b, "weft_graph_add_constant", call_graph_add_constant, false},

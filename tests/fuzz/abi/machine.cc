@@ -243,13 +243,15 @@ const char* Call::format() {
 const char* Call::host_name() { return machine_.byte() == Machine::kNull ? nullptr : "h"; }
 
 const char* Call::option_text() {
-  // Some are names of files and folders: only those of the program's own folder.
+  // Names of files are of ones beside a model.
   constexpr const char* kTexts[] = {"",    "f32",       "bf16",          "cpu",  "min",
                                     "max", "optimizer", "w.safetensors", "loss", "val_loss"};
   const uint8_t how = machine_.byte();
   if (how == Machine::kNull) return nullptr;
-  return how < std::size(kTexts) ? kTexts[how] : copied(machine_.folder() + "/cache");
+  return how < std::size(kTexts) ? kTexts[how] : cache();
 }
+
+const char* Call::cache() { return copied(machine_.folder() + "/cache"); }
 
 const char* Call::schema_name() {
   // None that could be registered: that would be for good.
@@ -261,6 +263,8 @@ const void* Call::bytes(size_t* size) {
   const uint8_t how = machine_.byte();
   if (how == Machine::kNull) return nullptr;
   const std::string text = machine_.raw(how);
+  // A model may have loops too.
+  if (text.find("Loop") != std::string::npos) machine_.endless = true;
   *size = text.size();
   char* const copy = room<char>(static_cast<int64_t>(text.size()));
   std::copy(text.begin(), text.end(), copy);

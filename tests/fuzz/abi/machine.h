@@ -167,6 +167,7 @@ class Call {
   const char* format();
   const char* host_name();
   const char* option_text();
+  const char* cache();  // a folder for packed weights
   const char* schema_name();
   const void* bytes(size_t* size);
   const int64_t* dims(int64_t count);

@@ -82,6 +82,16 @@ void special_memory_set_limit(Call& c) {
   c.done(weft_memory_set_limit(kLimits[c.machine().byte() % 4]));
 }
 
+// Where packed weights are kept is a folder that is made: never but in the program's own.
+void special_options_set_string(Call& c) {
+  auto* options = c.handle<weft_options>();
+  const char* key = c.text();
+  const char* value = c.option_text();
+  const bool is_folder = key != nullptr && std::strcmp(key, "weight_cache") == 0;
+  if (is_folder && value != nullptr && *value != '\0') value = c.cache();
+  c.done(weft_options_set_string(options, key, value));
+}
+
 void special_tensor_new_copy(Call& c) {
   const int32_t dtype = c.dtype();
   const int32_t rank = c.count();
