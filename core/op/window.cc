@@ -90,7 +90,8 @@ Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const
 
 int64_t Window::same_pads(int64_t axis, int64_t input, int64_t output) const {
   int64_t span = (kernel[axis].value() - 1) * dilations[axis] + 1;
-  return std::max<int64_t>(0, (output - 1) * strides[axis] + span - input);
+  // In this order no sum passes 63 bits, however large the input is.
+  return std::max<int64_t>(0, (output - 1) * strides[axis] - input + span);
 }
 
 int64_t Window::begin_pad(int64_t axis, int64_t input, int64_t output) const {
