@@ -20,7 +20,7 @@ namespace {
 
 // Whose graph and which of its values a number says; neither may exist.
 uint32_t number_of(int64_t value) { return static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32); }
-ValueId id_of(int64_t value) { return static_cast<ValueId>(value & 0xffffffff) - 1; }
+ValueId id_of(int64_t value) { return static_cast<ValueId>((value & 0xffffffff) - 1); }
 
 }  // namespace
 

@@ -131,7 +131,8 @@ Result<int> open_in_folder(const std::string& folder, const std::string& path) {
   for (std::string_view rest = path; !rest.empty();) {
     size_t slash = rest.find('/');
     if (slash == 0 || rest.substr(0, slash) == "..") return outside();
-    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : rest.find_first_not_of('/', slash));
+    // Behind the last name there may be nothing more, or only slashes.
+    rest.remove_prefix(std::min(rest.find_first_not_of('/', std::min(slash, rest.size())), rest.size()));
   }
   WEFT_TRY(std::string real_folder, real_path("read", folder));
   WEFT_TRY(std::string real, real_path("read", whole));

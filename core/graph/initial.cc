@@ -53,9 +53,9 @@ Expr initial_value(ExprScope& scope, const Initial& initial, DType dtype, const 
   if (kind == "he_uniform") return uniform(std::sqrt(6.0 / fan_in));
   if (kind == "he_normal") return normal(std::sqrt(2.0 / fan_in));
   if (kind == "orthogonal" && shape.size() >= 2) {
-    int64_t rows = shape[0], columns = 1;
-    for (size_t i = 1; i < shape.size(); ++i) columns *= shape[i];
-    Expr matrix = random("weft.RandomNormal", "mean", 0, "scale", 1, constant_ints(scope, {rows, columns}));
+    Dim columns(1);  // as a Dim, which stays as large as it gets
+    for (size_t i = 1; i < shape.size(); ++i) columns = columns * Dim(shape[i]);
+    Expr matrix = random("weft.RandomNormal", "mean", 0, "scale", 1, constant_ints(scope, {shape[0], columns.value()}));
     return reshape(make(scope, "weft.Orthogonalize", {matrix}), dims);
   }
   if (kind == "orthogonal") {

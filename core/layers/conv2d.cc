@@ -41,8 +41,9 @@ Status make(LayerMake& c) {
   if (c.attrs().b("same") && pads != std::vector<int64_t>(4, 0)) return invalid("give 'same' or 'pads', not both");
   WEFT_CHECK(check_activation(c.attrs()));
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
-  int64_t area = kernel[0] * kernel[1];
-  int64_t fan_in = inputs / groups * area, fan_out = filters / groups * area;
+  // Numbers that stay as large as they get: that the kernel is too large is said where it is made.
+  const Dim area = Dim(kernel[0]) * Dim(kernel[1]);
+  const int64_t fan_in = (Dim(inputs / groups) * area).value(), fan_out = (Dim(filters / groups) * area).value();
   add_weight(c, "kernel", "kernel_init", dtype, {filters, inputs / groups, kernel[0], kernel[1]}, fan_in, fan_out);
   if (c.attrs().b("bias")) add_weight(c, "bias", "bias_init", dtype, {filters}, fan_in, fan_out);
   return {};

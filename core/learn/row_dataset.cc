@@ -15,11 +15,11 @@ class RowBatches : public Batches {
  public:
   RowBatches(std::shared_ptr<const RowDataset> dataset, const BatchOptions& options, int64_t epoch)
       : dataset_(std::move(dataset)), size_(options.rows_of_a_batch()), drop_last_(options.drop_last) {
+    // Rows without elements are all alike, and may be more than there is memory for an order of them.
+    if (!options.shuffle || !dataset_->has_elements()) return;
     order_.resize(static_cast<size_t>(dataset_->row_count()));
     std::iota(order_.begin(), order_.end(), int64_t{0});
-    if (options.shuffle) {
-      shuffle(order_.data(), dataset_->row_count(), static_cast<uint64_t>(options.seed), static_cast<uint64_t>(epoch));
-    }
+    shuffle(order_.data(), dataset_->row_count(), static_cast<uint64_t>(options.seed), static_cast<uint64_t>(epoch));
   }
 
   int64_t count() const override {
@@ -31,7 +31,7 @@ class RowBatches : public Batches {
   Result<std::vector<Tensor>> take() override {
     int64_t count = std::min(size_, dataset_->row_count() - at_);
     if (count <= 0 || (drop_last_ && count < size_)) return std::vector<Tensor>();
-    WEFT_TRY(std::vector<Tensor> out, dataset_->take(order_.data() + at_, count));
+    WEFT_TRY(std::vector<Tensor> out, dataset_->take(at_, order_.empty() ? nullptr : order_.data() + at_, count));
     at_ += count;
     return out;
   }
@@ -39,7 +39,7 @@ class RowBatches : public Batches {
   std::shared_ptr<const RowDataset> dataset_;
   const int64_t size_;
   const bool drop_last_;
-  std::vector<int64_t> order_;
+  std::vector<int64_t> order_;  // empty unless they are shuffled
   int64_t at_ = 0;
 };
 
@@ -80,19 +80,26 @@ Result<std::shared_ptr<const Dataset>> RowDataset::rows(int64_t first, int64_t c
   return make(std::move(parts));
 }
 
-Result<std::vector<Tensor>> RowDataset::take(const int64_t* indices, int64_t count) const {
+Result<std::vector<Tensor>> RowDataset::take(int64_t first, const int64_t* indices, int64_t count) const {
   std::vector<Tensor> out;
   for (const Tensor& tensor : tensors_) {
     Shape shape = tensor.shape();
     int64_t bytes = rows_ == 0 ? 0 : tensor.bytes() / rows_;
     shape[0] = count;
     WEFT_TRY(Tensor batch, Tensor::make(tensor.dtype(), std::move(shape)));
-    for (int64_t i = 0; bytes > 0 && i < count; ++i) {
+    if (bytes > 0 && indices == nullptr) {
+      std::memcpy(batch.as<char>(), tensor.as<char>() + first * bytes, static_cast<size_t>(count * bytes));
+    }
+    for (int64_t i = 0; bytes > 0 && indices != nullptr && i < count; ++i) {
       std::memcpy(batch.as<char>() + i * bytes, tensor.as<char>() + indices[i] * bytes, static_cast<size_t>(bytes));
     }
     out.push_back(std::move(batch));
   }
   return out;
+}
+
+bool RowDataset::has_elements() const {
+  return std::any_of(tensors_.begin(), tensors_.end(), [](const Tensor& tensor) { return tensor.count() > 0; });
 }
 
 Status RowDataset::check(const BatchOptions& options) const {

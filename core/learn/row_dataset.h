@@ -19,8 +19,10 @@ class RowDataset : public Dataset {
   Result<std::shared_ptr<const Dataset>> rows(int64_t first, int64_t count) const override;
   Status check(const BatchOptions& options) const override;
   Result<std::unique_ptr<Batches>> open(const BatchOptions& options, int64_t epoch) const override;
-  // Copies the rows of `indices` into new tensors.
-  Result<std::vector<Tensor>> take(const int64_t* indices, int64_t count) const;
+  // Copies `count` rows into new tensors: those of `indices`, or where that is null the ones from `first` on.
+  Result<std::vector<Tensor>> take(int64_t first, const int64_t* indices, int64_t count) const;
+  // Whether rows differ in anything.
+  bool has_elements() const;
 
  private:
   std::vector<Tensor> tensors_;

@@ -83,14 +83,15 @@ Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const
   Dim size = (ceil ? room.ceil_div(Dim(strides[axis])) : room.floor_div(Dim(strides[axis]))) + Dim(1);
   if (ceil && size.known() && input.known()) {
     int64_t last = (size.value() - 1) * strides[axis];
-    if (last >= input.value() + begin_pads[axis]) size = size - Dim(1);
+    if (last >= (input + Dim(begin_pads[axis])).value()) size = size - Dim(1);
   }
   return size;
 }
 
 int64_t Window::same_pads(int64_t axis, int64_t input, int64_t output) const {
   int64_t span = (kernel[axis].value() - 1) * dilations[axis] + 1;
-  return std::max<int64_t>(0, (output - 1) * strides[axis] + span - input);
+  // In this order no sum passes 63 bits, however large the input is.
+  return std::max<int64_t>(0, (output - 1) * strides[axis] - input + span);
 }
 
 int64_t Window::begin_pad(int64_t axis, int64_t input, int64_t output) const {

@@ -20,11 +20,11 @@ Status infer(InferContext& c) {
 
 // Of matrices the rows go in and the columns out; of kernels [out, in, k1, ...] each counts with its window.
 void default_fans(const Shape& shape, Initial* initial) {
-  int64_t window = 1;
-  for (size_t i = 2; i < shape.size(); ++i) window *= shape[i];
+  Dim window(1);  // as a Dim, which stays as large as it gets: the sizes may be any
+  for (size_t i = 2; i < shape.size(); ++i) window = window * Dim(shape[i]);
   const int64_t first = shape.empty() ? 1 : shape[0], second = shape.size() < 2 ? first : shape[1];
-  initial->fan_in = shape.size() > 2 ? second * window : first;
-  initial->fan_out = shape.size() > 2 ? first * window : second;
+  initial->fan_in = shape.size() > 2 ? (Dim(second) * window).value() : first;
+  initial->fan_out = shape.size() > 2 ? (Dim(first) * window).value() : second;
 }
 
 Status body(BodyContext& c) {

@@ -72,7 +72,9 @@ Result<Export<Managed>*> make_export(const Tensor& tensor) {
   out->shape = tensor.shape();
   out->strides.assign(tensor.rank(), 1);
   for (int64_t i = tensor.rank() - 2; i >= 0; --i) {
-    out->strides[i] = out->strides[i + 1] * std::max<int64_t>(out->shape[i + 1], 1);
+    // Without elements the sizes may be any, and nobody takes such a step.
+    const int64_t inner = std::max<int64_t>(out->shape[i + 1], 1);
+    if (__builtin_mul_overflow(out->strides[i + 1], inner, &out->strides[i])) out->strides[i] = 0;
   }
   DLTensor& dl = out->managed.dl_tensor;
   dl.data = tensor.count() > 0 ? const_cast<void*>(tensor.data()) : nullptr;
@@ -139,6 +141,9 @@ Result<View> check(const DLTensor& dl, FindMemory find) {
     }
   }
   if (dl.data == nullptr && count > 0) return invalid("the tensor has elements but no memory");
+  if (dl.data != nullptr && dl.byte_offset > static_cast<uint64_t>(kMostBytes)) {
+    return invalid("the tensor begins ", dl.byte_offset, " bytes behind its memory's address, where no memory is");
+  }
   view.data = dl.data == nullptr ? nullptr : static_cast<char*>(dl.data) + dl.byte_offset;
   return view;
 }

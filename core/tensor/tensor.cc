@@ -116,7 +116,7 @@ Result<Tensor> Tensor::in_file(DType dtype, Shape shape, std::shared_ptr<const F
 }
 
 Result<Tensor> Tensor::from_strings(Shape shape, std::vector<std::string> strings) {
-  WEFT_TRY(int64_t count, element_count(shape));
+  WEFT_TRY(int64_t count, checked_count(DType::kString, shape));
   if (count != static_cast<int64_t>(strings.size())) {
     return invalid("string", shape_text(shape), " needs ", count, " strings but ", strings.size(), " were given");
   }

@@ -69,7 +69,27 @@ static void foreign_values(void) {
   weft_graph_free(graph);
 }
 
+/* Numbers that no graph has given out: either half may be anything. */
+static void made_up_values(void) {
+  static const int64_t whole[] = {1, 2147483647, 2147483648, 4294967295, -1, INT64_MIN, INT64_MAX};
+  static const int64_t lower[] = {0, 2, 2147483647, 2147483648, 4294967295};
+  weft_graph* graph;
+  int64_t x;
+  size_t i;
+  CHECK(weft_graph_new(0, &graph));
+  CHECK(weft_graph_add_input(graph, "x", WEFT_F32, "", WEFT_ORIGIN, &x));
+  for (i = 0; i < sizeof whole / sizeof *whole; ++i) {
+    FAILS(weft_graph_value(graph, whole[i], NULL, NULL, NULL, NULL), WEFT_INVALID_ARGUMENT, "argument 'value' is ");
+  }
+  for (i = 0; i < sizeof lower / sizeof *lower; ++i) {
+    FAILS(weft_graph_value(graph, x / 4294967296 * 4294967296 + lower[i], NULL, NULL, NULL, NULL),
+          WEFT_INVALID_ARGUMENT, "argument 'value' is not a value of this graph");
+  }
+  weft_graph_free(graph);
+}
+
 int main(void) {
+  made_up_values();
   nested_sequences();
   names();
   deep_graphs();

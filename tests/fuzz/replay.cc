@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
-
-#include "core/base/file.h"
 
 extern "C" int LLVMFuzzerInitialize(int*, char***);
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -25,13 +25,13 @@ int main(int count, char** arguments) {
   for (const std::string& path : paths) {
     std::printf("%s\n", path.c_str());
     std::fflush(stdout);  // so that the last line names what ended the program
-    const auto file = weft::read_file(path);
-    if (!file.ok()) {
-      std::fprintf(stderr, "%s\n", file.status().text().c_str());
+    std::ifstream file(path, std::ios::binary);
+    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    if (!file.good() && !file.eof()) {
+      std::fprintf(stderr, "%s cannot be read\n", path.c_str());
       return 1;
     }
-    const std::string_view text = (*file)->text();
-    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
   return 0;
 }

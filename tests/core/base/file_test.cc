@@ -1,5 +1,6 @@
 // Files: reading, mapping, and writing that never harms the old file.
 #include "core/base/file.h"
+#include "tests/core/expect_error.h"
 #include "tests/test_folder.h"
 
 #include <dlfcn.h>
@@ -269,6 +270,27 @@ TEST_F(Files, AFullDiskLeavesTheOldFile) {
     EXPECT_EQ(entries(), 1);
   }
   EXPECT_EQ(calls, "");
+}
+
+// What follows the last slash of a name is nothing; what lies before the name in memory is no part of it.
+TEST(FilesInAFolder, NamesMayEndInSlashes) {
+  const TestFolder folder;
+  const std::string file = "a_name_that_is_too_long_for_the_string_itself", inner = file + "_of_a_folder";
+  ASSERT_TRUE(write_file(folder / file, "12345678").ok());
+  ASSERT_TRUE(fs::create_directory(folder / inner));
+  for (const char* slashes : {"/", "//", "///"}) {
+    for (const Status& status : {FileReader::open_in(folder.path(), file + slashes).status(),
+                                 map_file_in(folder.path(), file + slashes).status()}) {
+      expect_error(status, Code::kNotFound, "a part of the path is not a folder");
+    }
+    for (const Status& status : {FileReader::open_in(folder.path(), inner + slashes).status(),
+                                 map_file_in(folder.path(), inner + slashes).status()}) {
+      expect_error(status, Code::kInvalidArgument, "it is a folder");
+    }
+    expect_error(map_file_in(folder.path(), cat(inner, slashes, "..", slashes)).status(), Code::kInvalidArgument,
+                 "outside the folder");
+    EXPECT_EQ((*map_file_in(folder.path(), cat(".", slashes, file)))->text(), "12345678");
+  }
 }
 
 }  // namespace

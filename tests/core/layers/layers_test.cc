@@ -184,5 +184,29 @@ TEST(Layers, OneThatFailsLeavesItsNamesToTheNext) {
   EXPECT_EQ(layer->variables().size(), 2u);
 }
 
+// Of 2^82 weights, too, the initial value wants to know how many go in and out.
+TEST(Layers, WeightsThatNoMemoryHoldsAreAnError) {
+  Model m;
+  const std::vector<int64_t> kernel(2, int64_t{1} << 40);
+  Status status = m.error("Conv2d", {{"inputs", 2}, {"filters", 2}, {"kernel", kernel}});
+  if (status.ok()) status = m.session->get_variable("layer/kernel").status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.code(), Code::kInternal) << status.text();
+}
+
+TEST(Layers, InitialValuesThatNoMemoryHoldsAreAnError) {
+  for (const char* kind : {"zeros", "he_normal", "orthogonal"}) {
+    Model m;
+    ExprScope scope(*m.graph);
+    const Attrs attrs{{"kind", kind}, {"shape", std::vector<int64_t>{2, 2, int64_t{1} << 40, int64_t{1} << 40}}};
+    const Expr value = make(scope, "weft.InitialValue", std::vector<Expr>(), attrs);
+    Status status = scope.status();
+    std::vector<Tensor> out;
+    if (status.ok()) status = m.session->run({{}, {value.id()}, {}}, {}, {}, &out);
+    EXPECT_FALSE(status.ok()) << kind;
+    EXPECT_NE(status.code(), Code::kInternal) << status.text();
+  }
+}
+
 }  // namespace
 }  // namespace weft

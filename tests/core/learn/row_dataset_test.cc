@@ -108,6 +108,22 @@ TEST(RowDataset, KeepsRowsOfAllColumnsTogether) {
   EXPECT_EQ(doubles_of(batch[1]), (Values{20, 40, 60, 10, 50, 30, 0}));
 }
 
+// An order of them would take more than any memory has.
+TEST(RowDataset, RowsOfNothingMayBeMany) {
+  constexpr int64_t kRows = int64_t{1} << 61;
+  auto dataset = rows_of({*Tensor::make(DType::kF32, {kRows, 0})});
+  auto batches = pass_of(dataset->open(batches_of(kRows - 1), 0));
+  EXPECT_EQ(batches->count(), 2);
+  EXPECT_EQ((*batches->next())[0].shape(), (Shape{kRows - 1, 0}));
+  EXPECT_EQ((*batches->next())[0].shape(), (Shape{1, 0}));
+  EXPECT_TRUE(batches->next()->empty());
+  BatchOptions shuffled = batches_of(kRows);
+  shuffled.shuffle = true;
+  batches = pass_of(dataset->open(shuffled, 0));
+  EXPECT_EQ((*batches->next())[0].shape(), (Shape{kRows, 0}));
+  EXPECT_TRUE(batches->next()->empty());
+}
+
 TEST(RowDataset, PassesDoNotDisturbEachOther) {
   auto dataset = counted(4);
   auto a = pass_of(dataset->open(batches_of(2), 0)), b = pass_of(dataset->open(batches_of(3), 7));

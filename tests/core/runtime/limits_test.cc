@@ -49,6 +49,16 @@ TEST(Limits, AnEmptyAxisDoesNotExcuseTheOthers) {
                "is too large");
 }
 
+// A file may write any number as a dimension: with the padding it does not fit 63 bits.
+TEST(Limits, WindowsOverTheLargestDimensionAreCounted) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF32, {1, 1, INT64_MAX});
+  Expr y = make(m.scope, "MaxPool", {x},
+                {{"kernel_shape", std::vector<int64_t>{1}}, {"pads", std::vector<int64_t>{1, 1}}, {"ceil_mode", 1}});
+  EXPECT_NE(m.scope.status().code(), Code::kInternal) << m.scope.status().text();
+  if (m.scope.status().ok()) EXPECT_TRUE(y.dims()[2].known());
+}
+
 TEST(Limits, ManyLargeValuesThatLiveTogetherAreRefused) {
   TestModel m;
   Expr x = m.input("x", DType::kF64, {1});

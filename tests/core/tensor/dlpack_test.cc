@@ -110,6 +110,18 @@ TEST(Dlpack, ScalarsAndEmptyTensors) {
   EXPECT_EQ(back.shape(), (Shape{2, 0, 3}));
 }
 
+// Steps over so many elements fit no number; nobody takes them.
+TEST(Dlpack, SizesAroundNothingMayBeAny) {
+  const Shape shape = {0, int64_t{1} << 62, int64_t{1} << 62, 2};
+  auto managed = to_dlpack(*Tensor::make(DType::kF32, shape));
+  ASSERT_TRUE(managed.ok());
+  const DLTensor& dl = (*managed)->dl_tensor;
+  EXPECT_EQ(Shape(dl.shape, dl.shape + dl.ndim), shape);
+  auto back = from_dlpack(*managed);
+  ASSERT_TRUE(back.ok()) << back.status().text();
+  EXPECT_EQ(back->shape(), shape);
+}
+
 TEST(Dlpack, RefusesToExport) {
   EXPECT_EQ(to_dlpack(*Tensor::from_strings({1}, {"a"})).status().code(), Code::kUnimplemented);
   EXPECT_EQ(to_dlpack(Tensor::sequence({})).status().code(), Code::kInvalidArgument);
@@ -218,6 +230,8 @@ TYPED_TEST(DlpackImport, RefusesWhatItCannotTake) {
   EXPECT_EQ(problem([](F& f) { f.shape[0] = -2; }), "shape [-2, 3] has a negative dimension");
   EXPECT_NE(problem([](F& f) { f.shape[0] = int64_t{1} << 62; }), "");
   EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.byte_offset = 2; }), "memory for f32 must be aligned to 4 bytes");
+  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.byte_offset = UINT64_MAX - 3; }),
+            "the tensor begins 18446744073709551612 bytes behind its memory's address, where no memory is");
   EXPECT_FALSE(from_dlpack(static_cast<TypeParam*>(nullptr)).ok());
 }
 

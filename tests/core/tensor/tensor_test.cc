@@ -107,6 +107,8 @@ TEST(Tensor, Strings) {
   EXPECT_EQ(tensor.summary(), "string[2, 1]");
   EXPECT_EQ(tensor.bytes(), 0);
   EXPECT_EQ(Tensor::from_strings({2}, {"a"}).status().message(), "string[2] needs 2 strings but 1 were given");
+  EXPECT_EQ(Tensor::from_strings(Shape(65, 1), {"a"}).status().message(),
+            "a tensor has at most 64 dimensions but this one would have 65");
   EXPECT_TRUE(tensor.same_bits(*Tensor::from_strings({2, 1}, {with_zero, ""})));
   EXPECT_FALSE(tensor.same_bits(*Tensor::from_strings({2, 1}, {"a", ""})));
 }
