@@ -112,6 +112,8 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
+  // Whether files have all of its outputs or the first one alone.
+  bool has_outputs_together() const { return outputs_together_; }
   // Whether languages have a function for it.
   bool is_listed() const { return !internal_ && !unlisted_; }
   bool is_added() const { return added_; }
@@ -217,6 +219,11 @@ class OpDef : public WithAttrs<OpDef> {
     outputs_input_ = input;
     return *this;
   }
+  // ONNX wants all of its outputs of a node that has more than one; those that were not asked for have no names in a file.
+  OpDef& outputs_together() {
+    outputs_together_ = true;
+    return *this;
+  }
   // Made by passes only; not offered to users, not saved.
   OpDef& internal() {
     internal_ = true;
@@ -274,6 +281,7 @@ class OpDef : public WithAttrs<OpDef> {
   RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
+  bool outputs_together_ = false;
   bool internal_ = false;
   bool unlisted_ = false;
   bool added_ = false;
