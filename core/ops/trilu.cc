@@ -39,9 +39,9 @@ Status mask_of_triangle(DowngradeContext& c) {
   const Expr x = c.inputs[0];
   WEFT_TRY(const int64_t rank, c.known_rank(0));
   const Dim &rows = x.dims()[static_cast<size_t>(rank - 2)], &columns = x.dims()[static_cast<size_t>(rank - 1)];
-  const bool upper = c.attrs.b("upper"), is_small = rows.known() && columns.known() && rows.value() < kMostMasked &&
-                                                    columns.value() < kMostMasked &&
-                                                    rows.value() * columns.value() <= kMostMasked;
+  const bool upper = c.attrs.b("upper");
+  const auto is_below = [](const Dim& dim) { return dim.known() && dim.value() < kMostMasked; };
+  const bool is_small = is_below(rows) && is_below(columns) && rows.value() * columns.value() <= kMostMasked;
   std::optional<std::vector<int64_t>> k = c.numbers(1);
   if (!c.has_input(1)) k = std::vector<int64_t>{0};
   // Far beyond the corners all is kept, or nothing, as at the corners.
