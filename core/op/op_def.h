@@ -112,8 +112,8 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
-  // Whether files have all of its outputs or the first one alone.
-  bool has_outputs_together() const { return outputs_together_; }
+  // The name of the flag that `outputs_together` declared, or "".
+  const std::string& outputs_flag() const { return outputs_flag_; }
   // Whether languages have a function for it.
   bool is_listed() const { return !internal_ && !unlisted_; }
   bool is_added() const { return added_; }
@@ -219,9 +219,10 @@ class OpDef : public WithAttrs<OpDef> {
     outputs_input_ = input;
     return *this;
   }
-  // ONNX wants all of its outputs of a node that has more than one; those that were not asked for have no names in a file.
-  OpDef& outputs_together() {
-    outputs_together_ = true;
+  // ONNX wants all of the outputs of a node whose flag of that name is set; those that were not asked for have no names in a
+  // file.
+  OpDef& outputs_together(std::string_view flag) {
+    outputs_flag_ = flag;
     return *this;
   }
   // Made by passes only; not offered to users, not saved.
@@ -268,7 +269,8 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_, outputs_attr_;
+  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_;
+  std::string outputs_attr_, outputs_flag_;
   int since_ = 1, later_types_since_ = 1, outputs_input_ = 0;
   DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;
@@ -281,7 +283,6 @@ class OpDef : public WithAttrs<OpDef> {
   RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
-  bool outputs_together_ = false;
   bool internal_ = false;
   bool unlisted_ = false;
   bool added_ = false;

@@ -377,7 +377,7 @@ void define_op_normalization(OpRegistry& ops) {
       .upgrade(9, elements_or_channels)
       .upgrade(14, outputs_to_training)
       .downgrade(14, without_training)
-      .outputs_together()
+      .outputs_together("training_mode")
       .body(batch_norm);
   ops.add(kWeftDomain, "OldBatchNormalization")
       .group("nn")

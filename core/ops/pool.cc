@@ -117,7 +117,9 @@ Status whole_power(UpgradeContext& c) {
     c.attrs.set("p", static_cast<int64_t>(power));
     return {};
   }
-  if (!(power >= 1)) return invalid("attribute 'p' is ", power, " but must be at least 1");
+  if (!(power >= 1) || std::isinf(power)) {
+    return invalid("attribute 'p' is ", power, " but must be a number of at least 1");
+  }
   if (c.inputs.size() != 1) return invalid("it has ", c.inputs.size(), " inputs but must have one, 'X'");
   ExprScope s(c.graph());
   const Expr x(s, c.inputs[0]);
