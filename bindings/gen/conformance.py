@@ -38,11 +38,26 @@ passes and should not fails the run. `tools/conformance --write` writes the list
 - {gradients} of those that are there have a gradient; the others say why not.
 """
 COLUMNS = """
-*Versions* are the opsets in which ONNX changed the operator; nodes of all of them are read as what they meant then, or refused where
-today's operator cannot say it. *Types* says
+*Versions* are the opsets in which ONNX changed the operator; nodes of all of them are read as what they meant then (see the end). *Types* says
 which of the element types that ONNX allows the operator is not defined for (`docs/operators.md` has those that it is defined
 for; it computes with all of them). *Tests* counts the models that have the operator (the networks apart, and not those that have it
 inside a branch or loop), and *expanded* those in which the operators of its function, as ONNX defines it, stand in its place. *Languages*: "all" are C, C++, Python, Java and Go.
+"""
+OLDER = """## Meanings of older files
+
+Files mean what ONNX's text of their opset says. Where that text is silent, or readers agree on something else, what is done was chosen:
+
+| what | text | readers | here |
+|---|---|---|---|
+| the nearest place of Resize 10 | silent | ONNX's tests of that time and ONNX Runtime: the one before, where an axis shrinks the one behind | as the readers |
+| BatchNormalization before 14 with `saved_mean` and `saved_var` | what speeds up the gradient | `onnx.reference`: mean and variance of the batch | as the reader; with `spatial` 0, before 9, those of each element |
+| "tf_half_pixel_for_nn" of Resize 11 and 12 | places half an element behind those of "half_pixel", on each axis | ONNX Runtime leaves axes alone that keep their size | as ONNX Runtime; in all modes |
+| a mask of Attention 23 for one key | broadcasts | `onnx.reference` fills it up, as Attention 24 does | as the text |
+| windows of pools before 22 that begin in the padding behind | count, as the inference of ONNX has them | `onnx.reference` and ONNX Runtime leave them out, as 22 does | as the readers |
+| infinities cast to f8e4m3fnuz and f8e5m2fnuz before 24, with `saturate` | NaN | `onnx.reference`: the largest number, as 24 does | as the reader |
+| odd pads of ConvTranspose before 11 | parted the other way round than in 11 | `onnx.reference` parts them as 11 does | as the reader; files that are written say the pads |
+| BatchNormalization of a vector before 9 | silent | as 9 says, of one channel | as 9 |
+| the order of what TopK gives before 11 | silent, but for equal ones | sorted, as 11 says | as the readers |
 """
 
 
@@ -154,4 +169,5 @@ def files():
     lines += table(["operator", "gradient", "languages", "devices"], [[op.full_name, gradient(op), "all", "cpu"] for op in own])
     lines += ["## What fails and has its operators", "", "Each test with what is wrong.", ""]
     lines += table(["test", "why"], [[test, why.replace("|", "\\|")] for test, why in failing.items() if test not in waiting])
+    lines += OLDER.splitlines()
     yield "docs/conformance.md", "\n".join(lines).rstrip("\n") + "\n"

@@ -472,6 +472,10 @@ class Writer {
       if (opset_ != 0) read_.insert(input);
     }
     for (int i = 0; i < node.output_count; ++i) proto.add_string(2, names[static_cast<size_t>(node.output(i))]);
+    const std::string& flag = text.op.outputs_flag();
+    const AttrValue* together = flag.empty() ? nullptr : text.attrs.find(flag);
+    const int wanted = together != nullptr && together->i() != 0 ? static_cast<int>(text.op.outputs().size()) : 0;
+    for (int i = node.output_count; i < wanted; ++i) proto.add_string(2, "");
     // Some readers want the names of nodes to differ too.
     proto.add_string(3, claim(&used_by_nodes_, prefix + node.name, ""));
     proto.add_string(4, text.type.data(), text.type.size());

@@ -338,7 +338,8 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
       if (!status.ok()) return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
     }
     if (name != op->name()) {
-      WEFT_TRY(op, ops_.get(domain, name));
+      const auto [other, own_name] = split_op_name(name);
+      WEFT_TRY(op, ops_.get(other.empty() ? domain : other, own_name));
     }
   }
   return add_node(*op, std::move(inputs), std::move(attrs), std::move(options));

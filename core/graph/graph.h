@@ -261,7 +261,7 @@ class UpgradeContext {
 
   std::vector<ValueId>& inputs;
   Attrs& attrs;
-  std::string& op;
+  std::string& op;  // becomes another one of its domain, or of another by its full name ("weft.X")
   const int output_count;
 
   const ValueType& type(int input) const { return graph_.type(inputs[input]); }

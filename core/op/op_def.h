@@ -112,6 +112,8 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_view() const { return view_; }
   bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
+  // The name of the flag that `outputs_together` declared, or "".
+  const std::string& outputs_flag() const { return outputs_flag_; }
   // Whether languages have a function for it.
   bool is_listed() const { return !internal_ && !unlisted_; }
   bool is_added() const { return added_; }
@@ -218,6 +220,12 @@ class OpDef : public WithAttrs<OpDef> {
     outputs_input_ = input;
     return *this;
   }
+  // ONNX wants all of the outputs of a node whose flag of that name is set; those that were not asked for have no names in a
+  // file.
+  OpDef& outputs_together(std::string_view flag) {
+    outputs_flag_ = flag;
+    return *this;
+  }
   // Made by passes only; not offered to users, not saved.
   OpDef& internal() {
     internal_ = true;
@@ -262,7 +270,8 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_, outputs_attr_;
+  std::string domain_, name_, full_name_, group_ = "other", doc_, gradient_of_, no_gradient_;
+  std::string outputs_attr_, outputs_flag_;
   int since_ = 1, later_types_since_ = 1, outputs_input_ = 0;
   DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;

@@ -65,7 +65,11 @@ Result<int64_t> scaled(int64_t in, float scale) {
 Result<Resizing> read_resizing(const Attrs& attrs) {
   Resizing out;
   WEFT_CHECK(read_name(attrs, "mode", kModes, &out.mode));
-  WEFT_CHECK(read_name(attrs, "coordinate_transformation_mode", kCoordinates, &out.coordinates));
+  if (attrs.s("coordinate_transformation_mode") == kHalfBehindName) {
+    out.coordinates = Resizing::Coordinates::kHalfBehind;
+  } else {
+    WEFT_CHECK(read_name(attrs, "coordinate_transformation_mode", kCoordinates, &out.coordinates));
+  }
   WEFT_CHECK(read_name(attrs, "nearest_mode", kNearest, &out.nearest));
   WEFT_CHECK(read_name(attrs, "keep_aspect_ratio_policy", kPolicies, &out.policy));
   out.antialias = attrs.b("antialias");
@@ -108,6 +112,7 @@ double ResizedAxis::source(const Resizing& resizing, int64_t at) const {
     case Resizing::Coordinates::kPytorchHalfPixel: return out > 1 ? half_pixel : 0;
     case Resizing::Coordinates::kAlignCorners: return at == 0 ? 0 : place * last / (exact_out() - 1);
     case Resizing::Coordinates::kAsymmetric: return place * over / by;
+    case Resizing::Coordinates::kHalfBehind: return (place + 0.5) * over / by;
     case Resizing::Coordinates::kCropAndResize:
       if (out == 1) return 0.5 * (start + end) * last;
       return place * (end - start) * last / static_cast<double>(out - 1) + start * last;

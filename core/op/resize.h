@@ -3,11 +3,16 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/op/attr.h"
 
 namespace weft {
+
+// What opsets 11 and 12 could have for "coordinate_transformation_mode" besides what there is today: place y of the output
+// lies at `(y + 0.5) / scale`.
+inline constexpr std::string_view kHalfBehindName = "tf_half_pixel_for_nn";
 
 struct Resizing {
   enum class Mode { kNearest, kLinear, kCubic } mode = Mode::kNearest;
@@ -17,7 +22,8 @@ struct Resizing {
     kPytorchHalfPixel,
     kAlignCorners,
     kAsymmetric,
-    kCropAndResize
+    kCropAndResize,
+    kHalfBehind,  // "tf_half_pixel_for_nn", of opsets 11 and 12 alone
   } coordinates = Coordinates::kHalfPixel;
   enum class Nearest { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil } nearest = Nearest::kRoundPreferFloor;
   enum class Policy { kStretch, kNotLarger, kNotSmaller } policy = Policy::kStretch;
@@ -41,6 +47,7 @@ struct ResizedAxis {
   double scale() const { return by / over; }
   // What `out` would be if sizes were not whole.
   double exact_out() const { return static_cast<double>(in) * by / over; }
+  // An axis that keeps its size is left alone, however places are counted.
   bool is_identity() const { return in == out && by == over && start == 0 && end == 1; }
   // Where place `at` of the output lies in the input.
   double source(const Resizing& resizing, int64_t at) const;

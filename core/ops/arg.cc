@@ -146,7 +146,8 @@ void define_op_arg(OpRegistry& ops) {
       .input("axis", "T2", "A number; negative counts from the end.")
       .output("y", "T", "The shape of x.")
       .infer(infer_cum_sum)
-      .grad(grad_cum_sum);
+      .grad(grad_cum_sum)
+      .downgrade(11, [](DowngradeContext& c) { return running_as_scan(c, "Add", 0); });
 }
 
 }  // namespace weft

@@ -255,6 +255,27 @@ Status grad_attention(GradContext& c) {
   return {};
 }
 
+// Before opset 24 a mask of one key spoke of all, as masks broadcast; later ones are filled up.
+Status mask_of_all_keys(UpgradeContext& c) {
+  const auto given = [&c](size_t i) { return i < c.inputs.size() && c.inputs[i] != kNoValue; };
+  if (!given(1) || !given(3) || given(6)) return {};
+  const ValueType &k = c.type(1), &mask = c.type(3);
+  if (!k.has_rank || k.dims.size() < 3 || !mask.has_rank || mask.dims.empty()) return {};  // the operator wants to know
+  if (given(4) && (!c.type(4).has_rank || c.type(4).dims.size() != 4)) return {};
+  const int64_t at = static_cast<int64_t>(k.dims.size()) - 2, rank = static_cast<int64_t>(mask.dims.size());
+  Dim keys = k.dims[static_cast<size_t>(at)];
+  if (given(4)) keys = c.type(4).dims[2] + keys;
+  const Dim& last = mask.dims.back();
+  if (last == keys || (last.known() && !last.is(1))) return {};
+  ExprScope s(c.graph());
+  Expr all = dims_of(Expr(s, c.inputs[1]), at, at + 1);
+  if (given(4)) all = dims_of(Expr(s, c.inputs[4]), 2, 3) + all;
+  const std::vector<int64_t> as_it_is(static_cast<size_t>(rank - 1), 1);
+  Expr shape = rank > 1 ? concat({constant_ints(s, as_it_is), all}, 0) : all;
+  c.inputs[3] = make(s, "Expand", {Expr(s, c.inputs[3]), shape}).id();
+  return s.status();
+}
+
 // Before opset 24 a mask was as long as there are keys, and none was beside `is_causal`.
 Status long_mask_alone(DowngradeContext& c) {
   if (!c.has_input(3)) return {};
@@ -307,6 +328,7 @@ void define_op_attention(OpRegistry& ops) {
       .optional_output("present_key", "T1", "[N, heads, P + keys, features]: those of the past and K.")
       .optional_output("present_value", "T2", "The same of values.")
       .optional_output("qk_matmul_output", "T1", "[N, heads, L, P + keys]: see `qk_matmul_output_mode`.")
+      .upgrade(24, mask_of_all_keys)
       .downgrade(24, long_mask_alone)
       .body(attend)
       .grad(grad_attention);

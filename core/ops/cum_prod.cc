@@ -1,5 +1,5 @@
 // CumProd, and the walk along an axis that its gradient is.
-#include "core/graph/expr.h"
+#include "core/ops/downgrade_common.h"
 
 namespace weft {
 namespace {
@@ -74,7 +74,8 @@ void define_op_cum_prod(OpRegistry& ops) {
       .input("axis", "T2", "A number; negative counts from the end.")
       .output("y", "T", "The shape of x.")
       .infer(infer_cum_prod)
-      .grad(grad_cum_prod);
+      .grad(grad_cum_prod)
+      .downgrade(26, [](DowngradeContext& c) { return running_as_scan(c, "Mul", 1); });
   ops.add(kWeftDomain, "LinearScan")
       .group("gradient")
       .doc(

@@ -1,5 +1,5 @@
 // Blocks of pixels moved between channels and space: DepthToSpace and SpaceToDepth.
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -71,6 +71,21 @@ Status grad_depth_to_space(GradContext& c) {
   return {};
 }
 
+// Before opset 11 channels lay by place in the block first; those that lie by channel first are put so.
+Status channels_by_place(DowngradeContext& c) {
+  if (c.attrs.s("mode") == "DCR") return {};
+  ExprScope& s = c.scope();
+  const Expr x = c.inputs[0], size = constant_ints(s, {c.attrs.i("blocksize")});
+  const auto sizes = [&](int64_t begin, int64_t end) {
+    return make(s, "Shape", {x}, {{"start", begin}, {"end", end}});
+  };
+  const Expr places = size * size;
+  const Expr parts = reshape(x, concat({sizes(0, 1), sizes(1, 2) / places, places, sizes(2, 4)}, 0));
+  c.inputs[0] = reshape(transpose(parts, {0, 2, 1, 3, 4}), shape_of(x));
+  c.attrs.set("mode", "DCR");
+  return s.status();
+}
+
 Status grad_space_to_depth(GradContext& c) {
   c.set_grad(0, make(c.scope(), "DepthToSpace", {c.grad(0)}, {{"blocksize", c.attrs().i("blocksize")}}));
   return {};
@@ -92,7 +107,8 @@ void define_op_depth_to_space(OpRegistry& ops) {
       .input("input", "T", "[N, C, H, W].")
       .output("output", "T", "[N, C / b / b, H * b, W * b].")
       .infer(infer_depth_to_space)
-      .grad(grad_depth_to_space);
+      .grad(grad_depth_to_space)
+      .downgrade(11, channels_by_place);
   ops.add("SpaceToDepth")
       .group("shape")
       .since(13)

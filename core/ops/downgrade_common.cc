@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/graph/subgraph.h"
+
 namespace weft {
 
 namespace {
@@ -69,6 +71,41 @@ Status without_extremes(DowngradeContext& c) {
   const std::string& reduction = c.attrs.s("reduction");
   if (reduction != "max" && reduction != "min") return {};
   return unimplemented("its attribute 'reduction' is \"", reduction, "\"");
+}
+
+Status running_as_scan(DowngradeContext& c, const char* join, double first) {
+  ExprScope& s = c.scope();
+  const Expr x = c.inputs[0];
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  WEFT_TRY(const std::vector<int64_t> axes, c.known_numbers(1));
+  if (axes.size() != 1) return unimplemented("its input 'axis' is not one number");
+  WEFT_TRY(const int64_t axis, InferContext::axis(axes[0], rank));
+  const auto sizes = [&](int64_t begin, int64_t end) {
+    return make(s, "Shape", {x}, {{"start", begin}, {"end", end}});
+  };
+  std::vector<Expr> others;
+  if (axis > 0) others.push_back(sizes(0, axis));
+  if (axis + 1 < rank) others.push_back(sizes(axis + 1, rank));
+  Expr before = scalar_like(x, first);
+  if (!others.empty()) before = make(s, "Expand", {before, others.size() == 1 ? others[0] : concat(others, 0)});
+  WEFT_CHECK(s.status());
+  const std::vector<int64_t> along{axis}, direction{c.attrs.i("reverse")};
+  Attrs attrs{{"num_scan_inputs", int64_t{1}},
+              {"scan_input_axes", along},
+              {"scan_input_directions", direction},
+              {"scan_output_axes", along},
+              {"scan_output_directions", direction}};
+  WEFT_TRY(const OpDef* scan, s.graph().ops().get(kOnnxDomain, "Scan"));
+  WEFT_TRY(std::shared_ptr<Graph> body,
+           make_body(s.graph().shared_from_this(), *scan, {before.id(), x.id()}, attrs));
+  ExprScope inner(*body, s.origin());
+  const Expr carried(inner, body->inputs()[0]), item(inner, body->inputs()[1]);
+  const Expr joined = make(inner, join, {carried, item});
+  WEFT_CHECK(inner.status());
+  WEFT_CHECK(body->set_outputs({joined.id(), c.attrs.b("exclusive") ? carried.id() : joined.id()}));
+  attrs.set("body", GraphRef(std::move(body)));
+  c.replace({make_all(s, "Scan", {before, x}, std::move(attrs), 2)[1]});
+  return s.status();
 }
 
 }  // namespace weft

@@ -21,4 +21,8 @@ Status without_dilations(DowngradeContext& c);
 // Scatters joined elements with those that were there in fewer ways, or in none.
 Status without_extremes(DowngradeContext& c);
 
+// Where there was no operator for it: what `join` ("Add" or "Mul") makes of all elements of input 0 up to each, along the
+// axis that input 1 is, by a Scan that goes on from `first`. Attributes "exclusive" and "reverse" are those of CumSum.
+Status running_as_scan(DowngradeContext& c, const char* join, double first);
+
 }  // namespace weft

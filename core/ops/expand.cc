@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
 
-#include "core/graph/expr.h"
+#include "core/graph/downgrade.h"
 
 namespace weft {
 namespace {
@@ -183,6 +185,76 @@ Status tiles_to_repeats(UpgradeContext& c) {
   return s.status();
 }
 
+// Before opset 8: the axes of one element are laid side by side.
+Status expand_as_tile(DowngradeContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.inputs[0];
+  const Expr shape = c.inputs[1];
+  WEFT_TRY(const int64_t rank, c.known_rank(0));
+  const std::shared_ptr<const Dims>& wanted = shape.type().ints;
+  if (wanted == nullptr) return unimplemented("its input 'shape' would have to be known");
+  const int64_t given = static_cast<int64_t>(wanted->size()), axes = std::max(rank, given);
+  const Dim one(1);
+  std::vector<Expr> repeats;
+  bool is_same = true;
+  for (int64_t axis = 0; axis < axes; ++axis) {
+    const int64_t from = axis - (axes - rank), at = axis - (axes - given);  // of the input, of the shape
+    const Dim& have = from < 0 ? one : x.dims()[static_cast<size_t>(from)];
+    const Dim& want = at < 0 ? one : (*wanted)[static_cast<size_t>(at)];
+    const bool stays = want.is(1) || want == have;
+    is_same = is_same && stays;
+    if (stays || want.known()) {
+      repeats.push_back(constant_ints(s, {stays ? 1 : want.value()}));
+    } else {
+      repeats.push_back(make(s, "Slice", {shape, constant_ints(s, {at}), constant_ints(s, {at + 1})}));
+    }
+    if (!stays && !have.is(1)) {
+      return unimplemented("whether axis ", from, " of its input, of ", have.text(), ", becomes ", want.text(),
+                           " is not known");
+    }
+  }
+  if (axes > rank) {
+    std::vector<int64_t> front(static_cast<size_t>(axes - rank));
+    std::iota(front.begin(), front.end(), int64_t{0});
+    x = unsqueeze(x, front);
+  }
+  c.replace({is_same ? make(s, "Identity", {x}) : make(s, "Tile", {x, concat(repeats, 0)})});
+  return s.status();
+}
+
+// Ranges of more numbers than these are not written as constants.
+constexpr int64_t kMostWritten = 1 << 20;
+
+// Before opset 11: a range of integers that are known is a constant; the one from 0 up to a size is where ones stand.
+Status range_in_parts(DowngradeContext& c) {
+  ExprScope& s = c.scope();
+  const DType dtype = c.inputs[0].dtype();
+  if (!is_integer(dtype)) return unimplemented("there was no such operator, and its numbers are no integers");
+  WEFT_TRY(const std::vector<int64_t> start, c.known_numbers(0));
+  WEFT_TRY(const std::vector<int64_t> step, c.known_numbers(2));
+  const std::optional<std::vector<int64_t>> limit = c.numbers(1);
+  if (start.size() != 1 || step.size() != 1 || step[0] == 0 || (limit && limit->size() != 1)) {
+    return unimplemented("its inputs are not one number each");
+  }
+  if (limit) {
+    WEFT_TRY(const int64_t count, range_count(start[0], (*limit)[0], step[0]));
+    if (count > kMostWritten) return unimplemented("there was no such operator, and it has ", count, " numbers");
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0; i < count; ++i) numbers.push_back(start[0] + i * step[0]);
+    c.replace({cast(constant_ints(s, numbers), dtype)});
+    return s.status();
+  }
+  const std::shared_ptr<const Dims>& size = c.inputs[1].type().ints;
+  const bool is_size = size != nullptr && size->size() == 1 && (*size)[0].never_negative();
+  if (start[0] != 0 || step[0] != 1 || !is_size) {
+    return unimplemented("there was no such operator, and it is not known to go from 0 up to a size by 1");
+  }
+  const Expr length = reshape(cast(c.inputs[1], DType::kI64), constant_ints(s, {1}));
+  const Expr ones = make(s, "ConstantOfShape", {length}, {{"value", Tensor::vector<int64_t>({1})}});
+  c.replace({cast(squeeze(make(s, "NonZero", {ones}), {0}), dtype)});
+  return s.status();
+}
+
 }  // namespace
 
 void define_op_expand(OpRegistry& ops) {
@@ -196,7 +268,8 @@ void define_op_expand(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T", "The broadcast tensor.")
       .infer(infer_expand)
-      .grad(grad_expand);
+      .grad(grad_expand)
+      .downgrade(8, expand_as_tile);
   ops.add("Tile")
       .group("shape")
       .since(13)
@@ -226,7 +299,8 @@ void define_op_expand(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T", "One dimension of max(ceil((limit - start) / delta), 0).")
       .infer(infer_range)
-      .no_gradient("its length jumps with its inputs");
+      .no_gradient("its length jumps with its inputs")
+      .downgrade(11, range_in_parts);
   ops.add("ConstantOfShape")
       .group("shape")
       .since(25)

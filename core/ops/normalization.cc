@@ -1,4 +1,5 @@
 // Normalization over the batch, over the last axes or others, and over neighbouring channels, made of other operators.
+#include <algorithm>
 #include <numeric>
 
 #include "core/ops/downgrade_common.h"
@@ -285,26 +286,53 @@ Status is_test_to_training(UpgradeContext& c) {
   return {};
 }
 
-// Before opset 9.
-Status channels_alone(UpgradeContext& c) {
+constexpr const char* kOldBatchNorm = "weft.OldBatchNormalization";
+
+// Before opset 9 `spatial` 0 said that each element of an image has numbers of its own; of rows that is the same.
+Status elements_or_channels(UpgradeContext& c) {
   const AttrValue* spatial = c.attrs.find("spatial");
-  if (spatial != nullptr && spatial->kind() == AttrKind::kInt && spatial->i() == 0) {
-    return unimplemented(
-        "BatchNormalization of an opset before 9 with spatial = 0 normalizes each element on its own; newer ones, and "
-        "this, "
-        "normalize channels");
-  }
+  const bool of_elements = spatial != nullptr && spatial->kind() == AttrKind::kInt && spatial->i() == 0;
   c.attrs.erase("spatial");
+  if (!of_elements || (c.type(0).has_rank && c.type(0).dims.size() == 2)) return {};
+  c.attrs.set("spatial", int64_t{0});
+  c.op = kOldBatchNorm;
   return {};
 }
 
-// Before opset 14 who wanted more than Y was training.
+// Before opset 14 who wanted more than Y was training, and could have what the gradient needs besides.
 Status outputs_to_training(UpgradeContext& c) {
-  if (c.output_count > 3) {
-    return unimplemented(
-        "BatchNormalization of an opset before 14 with saved_mean or saved_var; it gives three outputs");
-  }
   if (c.output_count > 1) c.attrs.set("training_mode", int64_t{1});
+  if (c.output_count > 3) c.op = kOldBatchNorm;
+  return {};
+}
+
+// Where elements have numbers of their own they are channels of an image without places, as ONNX's text of opset 9 says.
+Status old_batch_norm(BodyContext& c) {
+  ExprScope& s = c.scope();
+  const Expr given = c.input(0);
+  const bool spatial = c.attrs().b("spatial");
+  const Expr x = spatial ? given : make(s, "Flatten", {given}, {{"axis", int64_t{1}}});
+  std::vector<Expr> inputs = {x};
+  for (int i = 1; i < 5; ++i) {
+    inputs.push_back(spatial ? c.input(i) : reshape(c.input(i), constant_ints(s, {-1})));
+  }
+  Attrs attrs;
+  for (const char* name : {"epsilon", "momentum"}) attrs.set(name, c.attrs().f(name));
+  attrs.set("training_mode", c.attrs().i("training_mode"));
+  const std::vector<Expr> made =
+      make_all(s, "BatchNormalization", inputs, std::move(attrs), std::min(c.output_count(), 3));
+  WEFT_CHECK(s.status());
+  c.set_output(0, spatial ? made[0] : reshape_like(made[0], given));
+  const auto like_input = [&](Expr numbers, int input) {
+    return spatial ? numbers : reshape_like(numbers, c.input(input));
+  };
+  for (int i = 1; i < static_cast<int>(made.size()); ++i) c.set_output(i, like_input(made[i], 2 + i));
+  if (c.output_count() < 4) return {};
+  std::vector<int64_t> axes = {0};
+  for (int64_t axis = 2; axis < x.rank(); ++axis) axes.push_back(axis);
+  const Expr mean = mean_over(x, axes, true), centred = x - mean;
+  c.set_output(3, reshape_like(mean, c.input(3)));
+  if (c.output_count() > 4) c.set_output(4, reshape_like(mean_over(centred * centred, axes, true), c.input(4)));
   return {};
 }
 
@@ -346,10 +374,33 @@ void define_op_normalization(OpRegistry& ops) {
       .optional_output("running_var", "T2", "In training: the same of the variance.")
       .inplace(0, 0)
       .upgrade(7, is_test_to_training)
-      .upgrade(9, channels_alone)
+      .upgrade(9, elements_or_channels)
       .upgrade(14, outputs_to_training)
       .downgrade(14, without_training)
+      .outputs_together("training_mode")
       .body(batch_norm);
+  ops.add(kWeftDomain, "OldBatchNormalization")
+      .group("nn")
+      .doc(
+          "BatchNormalization as it was before opset 14, where today's cannot say it: each element of an image could "
+          "have numbers of its own, before opset 9, and who trained could have the mean and the variance of the batch.")
+      .types("T", kFloatTypes)
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .attr("momentum", 0.9, "Weight of the old running mean and variance.")
+      .flag("training_mode", false, "Whether to use the batch's mean and variance, and give the running ones.")
+      .flag("spatial", true, "Whether the numbers are those of channels; else of elements, [C, D1, ...].")
+      .input("X", "T", "[N, C, D1, ...].")
+      .input("scale", "T", "[C], or [C, D1, ...].")
+      .input("B", "T", "The shape of scale.")
+      .input("mean", "T", "The shape of scale: the running mean.")
+      .input("var", "T", "The shape of scale: the running variance.")
+      .output("Y", "T", "The shape of X.")
+      .optional_output("running_mean", "T", "In training: `mean * momentum + batch mean * (1 - momentum)`.")
+      .optional_output("running_var", "T", "In training: the same of the variance.")
+      .optional_output("saved_mean", "T", "In training: the mean of the batch.")
+      .optional_output("saved_var", "T", "In training: its variance, which divides by the number of elements.")
+      .body(old_batch_norm)
+      .unlisted();
   ops.add("LayerNormalization")
       .group("nn/normalization")
       .since(17)

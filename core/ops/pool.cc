@@ -90,12 +90,12 @@ Expr to_power(Expr x, int64_t p) {
   return p == 1 ? size : make(x.scope(), "Pow", {size, scalar_like(x, static_cast<double>(p))});
 }
 // Zeros have the norm 0, and no part in the gradient, which is infinite there.
-Expr root_of(Expr sum, int64_t p) {
+Expr root_of(Expr sum, double p) {
   if (p == 1) return sum;
   ExprScope& s = sum.scope();
   Expr nothing = make(s, "Equal", {sum, scalar_like(sum, 0)});
   Expr some = where(nothing, scalar_like(sum, 1), sum);
-  Expr root = p == 2 ? make(s, "Sqrt", {some}) : make(s, "Pow", {some, scalar_like(sum, 1.0 / static_cast<double>(p))});
+  Expr root = p == 2 ? make(s, "Sqrt", {some}) : make(s, "Pow", {some, scalar_like(sum, 1.0 / p)});
   return where(nothing, scalar_like(sum, 0), root);
 }
 
@@ -104,19 +104,32 @@ Status lp_pool(BodyContext& c) {
   Attrs window = c.attrs();
   window.erase("p");
   Expr sum = make(c.scope(), "weft.SumPool", {to_power(c.input(0), p)}, std::move(window));
-  c.set_output(0, root_of(sum, p));
+  c.set_output(0, root_of(sum, static_cast<double>(p)));
   return {};
 }
 
-// The first version had broken powers too.
+// The first version had broken powers too: what is pooled are powers then, and the root is taken of their sums.
 Status whole_power(UpgradeContext& c) {
   const AttrValue* p = c.attrs.find("p");
   if (p == nullptr || p->kind() != AttrKind::kFloat) return {};
-  if (p->f() != std::floor(p->f()) || std::fabs(p->f()) > 1e9) {
-    return unimplemented("attribute 'p' is ", p->f(), ", but only whole powers are computed");
+  const double power = p->f();
+  if (power == std::floor(power) && std::fabs(power) < 1e9) {
+    c.attrs.set("p", static_cast<int64_t>(power));
+    return {};
   }
-  c.attrs.set("p", static_cast<int64_t>(p->f()));
-  return {};
+  if (!(power >= 1) || std::isinf(power)) {
+    return invalid("attribute 'p' is ", power, " but must be a number of at least 1");
+  }
+  if (c.inputs.size() != 1) return invalid("it has ", c.inputs.size(), " inputs but must have one, 'X'");
+  ExprScope s(c.graph());
+  const Expr x(s, c.inputs[0]);
+  c.attrs.set("p", int64_t{1});
+  const Expr powers = make(s, "Pow", {make(s, "Abs", {x}), scalar_like(x, power)});
+  const Expr norm = root_of(make(s, c.op, {powers}, std::move(c.attrs)), power);
+  c.op = "Identity";
+  c.inputs = {norm.id()};
+  c.attrs = Attrs();
+  return s.status();
 }
 
 // The spatial axes, of which there is at least one.
@@ -146,7 +159,7 @@ Status global_lp(BodyContext& c) {
   WEFT_TRY(int64_t p, norm_of(c));
   Expr x = p > 2 ? to_power(c.input(0), p) : c.input(0);
   WEFT_TRY(Expr y, over_space(c, "GlobalLpPool", x, p == 1 ? "ReduceL1" : p == 2 ? "ReduceL2" : "ReduceSum"));
-  c.set_output(0, p > 2 ? root_of(y, p) : y);
+  c.set_output(0, p > 2 ? root_of(y, static_cast<double>(p)) : y);
   return {};
 }
 

@@ -1,8 +1,10 @@
-// Resize and its gradient; Upsample, which is what it was called before opset 10.
+// Resize and its gradient; what it was in older opsets, of which Upsample is the name before opset 10.
 #include "core/op/resize.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "core/graph/downgrade.h"
 
@@ -92,12 +94,20 @@ Result<Resizing> checked(const InferContext& c, int at_x) {
   return resizing;
 }
 
-Status infer_resize(InferContext& c) {
+bool has_old_places(const Attrs& attrs) { return attrs.s("coordinate_transformation_mode") == kHalfBehindName; }
+
+Status infer_old_resize(InferContext& c) {
   WEFT_TRY(Resizing resizing, checked(c, 0));
   if (!c.has_rank(0)) return {};
   WEFT_TRY(Dims out, resized(c, resizing, 0));
   c.set_dims(0, std::move(out));
   return {};
+}
+
+Status infer_resize(InferContext& c) {
+  if (!has_old_places(c.attrs())) return infer_old_resize(c);
+  return invalid("attribute 'coordinate_transformation_mode' is \"", kHalfBehindName,
+                 "\", which opsets 11 and 12 alone had");
 }
 
 Status infer_resize_grad(InferContext& c) {
@@ -128,7 +138,9 @@ Status grad_resize(GradContext& c) {
 }
 
 Status grad_resize_grad(GradContext& c) {
-  if (c.needs(0)) c.set_grad(0, make(c.scope(), "Resize", with_sizes(c, {c.grad(0)}, 2), linear_attrs(c.attrs())));
+  if (!c.needs(0)) return {};
+  const char* op = has_old_places(c.attrs()) ? "weft.OldResize" : "Resize";
+  c.set_grad(0, make(c.scope(), op, with_sizes(c, {c.grad(0)}, 2), linear_attrs(c.attrs())));
   return {};
 }
 
@@ -139,10 +151,61 @@ void set_places_before_11(Attrs* attrs) {
   attrs->set("nearest_mode", "floor");
 }
 
+// Scales that are at most, or at least, 1 by "Min" or "Max".
+Expr limited(Expr scales, const Tensor* known, const char* op) {
+  ExprScope& s = scales.scope();
+  if (known == nullptr) return make(s, op, {scales, scalar_like(scales, 1)});
+  std::vector<float> values(known->as<float>(), known->as<float>() + known->count());
+  const bool at_most = std::string_view(op) == "Min";
+  for (float& value : values) value = at_most ? std::min(value, 1.0f) : std::max(value, 1.0f);
+  return constant(s, Tensor::vector<float>(values));
+}
+
+// In ONNX's own tests of opset 10, and in ONNX Runtime, the nearest place of an axis that shrinks is the one behind: axes
+// that shrink and axes that grow are two steps, of which files mostly need one.
 Status resize_of_opset_10(UpgradeContext& c) {
   if (c.inputs.size() != 2) return invalid("Resize of opset 10 has two inputs, 'X' and 'scales'");
+  const ValueId scales = c.inputs[1];
   c.inputs.insert(c.inputs.begin() + 1, kNoValue);
   set_places_before_11(&c.attrs);
+  const AttrValue* mode = c.attrs.find("mode");
+  if (scales == kNoValue || c.type(2).dtype != DType::kF32 || (mode != nullptr && mode->s() != "nearest")) return {};
+  const Tensor* known = c.graph().value(scales).constant.get();
+  if (known != nullptr && known->rank() != 1) return {};  // the operator says so
+  bool shrinks = known == nullptr, grows = known == nullptr;
+  for (int64_t i = 0; known != nullptr && i < known->count(); ++i) {
+    shrinks = shrinks || known->as<float>()[i] < 1;
+    grows = grows || known->as<float>()[i] > 1;
+  }
+  if (!shrinks) return {};
+  Attrs smaller = c.attrs;
+  smaller.set("nearest_mode", "ceil");
+  if (!grows) {
+    c.attrs = std::move(smaller);
+    return {};
+  }
+  ExprScope s(c.graph());
+  const Expr given(s, scales);
+  c.inputs[0] =
+      make(s, "Resize", {Expr(s, c.inputs[0]), Expr(), limited(given, known, "Min")}, std::move(smaller)).id();
+  c.inputs[2] = limited(given, known, "Max").id();
+  return s.status();
+}
+
+// What opsets 11 and 12 could say of places is said today where it is the nearest place that is taken and halves go down, or
+// all do: half an element before are those of "half_pixel", rounded up.
+Status places_of_opset_11(UpgradeContext& c) {
+  const AttrValue* places = c.attrs.find("coordinate_transformation_mode");
+  if (places == nullptr || places->s() != kHalfBehindName) return {};
+  const AttrValue *mode = c.attrs.find("mode"), *nearest = c.attrs.find("nearest_mode");
+  const std::string rounding = nearest == nullptr ? "round_prefer_floor" : nearest->s();
+  const bool down = rounding == "floor", halves_down = rounding == "round_prefer_floor";
+  if ((mode == nullptr || mode->s() == "nearest") && (down || halves_down)) {
+    c.attrs.set("coordinate_transformation_mode", "half_pixel");
+    c.attrs.set("nearest_mode", down ? "round_prefer_ceil" : "ceil");
+  } else {
+    c.op = "weft.OldResize";
+  }
   return {};
 }
 
@@ -277,28 +340,76 @@ Status empty_inputs(DowngradeContext& c) {
   return c.scope().status();
 }
 
-// Scales alone, and one way of counting places.
+// More than these are not exact in f32.
+constexpr int64_t kMostTimes = int64_t{1} << 24;
+
+// The scales of all axes: those that are given, or whole ones that make the sizes. Nothing where they are not known.
+std::optional<std::vector<float>> known_scales(const DowngradeContext& c) {
+  if (!c.has_input(3)) {
+    const Tensor* given = c.constant(2);
+    if (given == nullptr) return std::nullopt;
+    return std::vector<float>(given->as<float>(), given->as<float>() + given->count());
+  }
+  const Expr x = c.inputs[0];
+  const std::shared_ptr<const Dims>& sizes = c.inputs[3].type().ints;
+  const bool stretches = c.attrs.s("keep_aspect_ratio_policy") == "stretch";
+  if (!stretches || !x.has_rank() || sizes == nullptr || sizes->size() != x.dims().size()) return std::nullopt;
+  std::vector<float> scales;
+  for (size_t i = 0; i < sizes->size(); ++i) {
+    const Result<Dim> times = (*sizes)[i].exact_div(x.dims()[i]);
+    if (!times.ok() || !times->known() || times->value() < 1 || times->value() > kMostTimes) return std::nullopt;
+    scales.push_back(static_cast<float>(times->value()));
+  }
+  return scales;
+}
+
+// Scales alone, and one way of counting places: see resize_of_opset_10.
 Status resize_to_opset_10(DowngradeContext& c) {
-  if (c.has_input(3)) return unimplemented("it has the input 'sizes'");
   const std::string& mode = c.attrs.s("mode");
   const std::string& coordinates = c.attrs.s("coordinate_transformation_mode");
-  const std::string& nearest = c.attrs.s("nearest_mode");
+  const std::string& rounding = c.attrs.s("nearest_mode");
   if (mode == "cubic") return unimplemented("its attribute 'mode' is \"cubic\"");
-  if (coordinates != "asymmetric" || (mode == "nearest" && nearest != "floor")) {
-    return unimplemented("its attributes 'coordinate_transformation_mode' and 'nearest_mode' are \"", coordinates,
-                         "\" and \"", nearest, "\", but would have to be \"asymmetric\" and \"floor\"");
+  const std::optional<std::vector<float>> scales = known_scales(c);
+  if (!scales && c.has_input(3)) {
+    return unimplemented("it has the input 'sizes', which are not known to be multiples of those of its input");
   }
-  const Tensor* scales = c.constant(2);
-  const bool grows = scales != nullptr && std::all_of(scales->as<float>(), scales->as<float>() + scales->count(),
-                                                      [](float scale) { return scale >= 1; });
-  if (mode == "nearest" && !grows) {
-    return unimplemented("it may shrink an axis, and what is nearest then was not said: readers differ");
+  const auto all = [&scales](auto holds) { return scales && std::all_of(scales->begin(), scales->end(), holds); };
+  const bool nearest = mode == "nearest", floor = rounding == "floor";
+  // Of elements that become a whole number of equal parts each, all are nearest to it, wherever their middles are rounded.
+  const bool parts = nearest && (coordinates == "half_pixel" || coordinates == "pytorch_half_pixel") && !floor &&
+                     rounding != "ceil" && all([](float scale) { return scale >= 1 && scale == std::trunc(scale); });
+  if (!parts && (coordinates != "asymmetric" || (nearest && !floor && rounding != "ceil"))) {
+    return unimplemented("its attributes 'coordinate_transformation_mode' and 'nearest_mode' are \"", coordinates,
+                         "\" and \"", rounding,
+                         "\", but would have to be \"asymmetric\" and \"floor\", or \"ceil\" where it shrinks");
+  }
+  const bool fits = floor ? all([](float scale) { return scale >= 1; }) : all([](float scale) { return scale <= 1; });
+  if (nearest && !parts && !fits) {
+    return unimplemented("it may ", floor ? "shrink" : "enlarge", " an axis, where the nearest place was the one ",
+                         floor ? "behind" : "before");
   }
   // None of these says anything then.
   for (const char* name : {"coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a", "extrapolation_value"}) {
     c.attrs.erase(name);
   }
-  c.inputs = {c.inputs[0], c.inputs[2]};
+  c.inputs = {c.inputs[0], c.has_input(3) ? constant(c.scope(), Tensor::vector<float>(*scales)) : c.inputs[2]};
+  return c.scope().status();
+}
+
+// Before opset 10 there was Upsample alone, for larger sizes.
+Status resize_to_upsample(DowngradeContext& c) {
+  const Tensor* scales = c.constant(1);
+  const bool grows = scales != nullptr && std::all_of(scales->as<float>(), scales->as<float>() + scales->count(),
+                                                      [](float scale) { return scale >= 1; });
+  if (!grows) return unimplemented("it may shrink an axis, which Upsample cannot");
+  c.op = "Upsample";
+  return {};
+}
+
+Status scales_to_attr(DowngradeContext& c) {
+  const Tensor* scales = c.constant(1);  // known, as it is an Upsample
+  c.attrs.set("scales", std::vector<double>(scales->as<float>(), scales->as<float>() + scales->count()));
+  c.drop_input(1);
   return {};
 }
 
@@ -355,10 +466,24 @@ void define_op_resize(OpRegistry& ops) {
       .grad(grad_resize)
       .upgrade(11, resize_of_opset_10)
       .upgrade(13, leave_out_empty_inputs)
+      .upgrade(13, places_of_opset_11)
       .downgrade(19, without_symmetry)
       .downgrade(18, sizes_of_all_axes)
       .downgrade(13, empty_inputs)
-      .downgrade(11, resize_to_opset_10);
+      .downgrade(11, resize_to_opset_10)
+      .downgrade(10, resize_to_upsample)
+      .downgrade(9, scales_to_attr);
+  with_sizes(resize_schema(ops.add(kWeftDomain, "OldResize"))
+                 .group("shape")
+                 .doc("Resize with \"tf_half_pixel_for_nn\", as opsets 11 and 12 had it, where today's cannot say it: "
+                      "place y of the output lies at `(y + 0.5) / s`.")
+                 .types("T1", kTensorTypes)
+                 .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
+                 .input("X", "T1", "Any shape; numbers, unless `mode` is \"nearest\"."))
+      .output("Y", "T1", "The sizes of X, with others along the axes.")
+      .infer(infer_old_resize)
+      .grad(grad_resize)
+      .unlisted();
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
                  .doc("The gradient of Resize by X, given that of Y.")

@@ -1,5 +1,8 @@
 // Slices at many places at once: ScatterND, GatherND, and ScatterScan, of which gradients are made.
 #include <algorithm>
+#include <functional>
+#include <numeric>
+#include <optional>
 
 #include "core/ops/downgrade_common.h"
 #include "core/ops/scatter_common.h"
@@ -114,6 +117,81 @@ Status grad_gather(GradContext& c) {
   return {};
 }
 
+// What older opsets need to know of the places that input 1 names: the sizes of data, and how many of them they are of.
+struct KnownPlaces {
+  Shape sizes;
+  int64_t length = 0;
+};
+
+Result<KnownPlaces> known_places(const DowngradeContext& c) {
+  const Expr data = c.inputs[0], indices = c.inputs[1];
+  if (!data.has_rank() || !all_known(data.dims())) {
+    return unimplemented("there was no such operator, and the sizes of its data, ", data.type().text(),
+                         ", are not known");
+  }
+  if (!indices.has_rank() || !indices.dims().back().known() || indices.dims().back().is(0)) {
+    return unimplemented("there was no such operator, and its places, ", indices.type().text(),
+                         ", are of no known number of coordinates");
+  }
+  KnownPlaces places{to_shape(data.dims()), indices.dims().back().value()};
+  for (int64_t size : places.sizes) {
+    if (size == 0) return unimplemented("there was no such operator, and its data has no elements");
+  }
+  return places;
+}
+
+int64_t product(Shape::const_iterator begin, Shape::const_iterator end) {
+  return std::accumulate(begin, end, int64_t{1}, std::multiplies<int64_t>());
+}
+
+// Each place as one number, counted from the front: the leading axes that it speaks of as one.
+Expr flat_places(const DowngradeContext& c, const KnownPlaces& places) {
+  Expr indices = c.inputs[1];
+  ExprScope& s = indices.scope();
+  const auto end = places.sizes.begin() + places.length;
+  const std::vector<int64_t> sizes(places.sizes.begin(), end);
+  std::vector<int64_t> steps;
+  for (auto size = places.sizes.begin(); size != end; ++size) steps.push_back(product(size + 1, end));
+  const std::optional<std::vector<int64_t>> known = c.numbers(1);
+  const bool from_front = known && std::all_of(known->begin(), known->end(), [](int64_t at) { return at >= 0; });
+  if (!from_front) {
+    const Expr negative = make(s, "Less", {indices, constant_int(s, 0)});
+    indices = where(negative, indices + constant_ints(s, sizes), indices);
+  }
+  return reduce_sum(indices * constant_ints(s, steps), {indices.rank() - 1}, false);
+}
+
+// Before opset 11: rows of data as a matrix, each of which is written element by element.
+Status scatter_rows(DowngradeContext& c) {
+  const std::string& reduction = c.attrs.s("reduction");
+  if (reduction != "none") return unimplemented("its attribute 'reduction' is \"", reduction, "\"");
+  WEFT_TRY(const KnownPlaces places, known_places(c));
+  ExprScope& s = c.scope();
+  const auto split = places.sizes.begin() + places.length;
+  const int64_t rows = product(places.sizes.begin(), split), width = product(split, places.sizes.end());
+  const Expr row = reshape(flat_places(c, places), constant_ints(s, {-1, 1}));
+  const Expr matrix = make(s, "ScatterElements",
+                           {reshape(c.inputs[0], constant_ints(s, {rows, width})),
+                            make(s, "Tile", {row, constant_ints(s, {1, width})}),
+                            reshape(c.inputs[2], constant_ints(s, {-1, width}))},
+                           {{"axis", int64_t{0}}});
+  c.replace({reshape(matrix, constant_ints(s, places.sizes))});
+  return s.status();
+}
+
+// The same of what is read.
+Status gather_rows(DowngradeContext& c) {
+  if (c.attrs.i("batch_dims") != 0) return unimplemented("its attribute 'batch_dims' is ", c.attrs.i("batch_dims"));
+  WEFT_TRY(const KnownPlaces places, known_places(c));
+  ExprScope& s = c.scope();
+  const auto split = places.sizes.begin() + places.length;
+  std::vector<int64_t> shape{product(places.sizes.begin(), split)};
+  shape.insert(shape.end(), split, places.sizes.end());
+  const Expr rows = reshape(c.inputs[0], constant_ints(s, shape));
+  c.replace({make(s, "Gather", {rows, flat_places(c, places)}, {{"axis", int64_t{0}}})});
+  return s.status();
+}
+
 }  // namespace
 
 void define_op_scatter_nd(OpRegistry& ops) {
@@ -136,7 +214,8 @@ void define_op_scatter_nd(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_scatter)
       .grad(grad_scatter)
-      .downgrade(18, without_extremes);
+      .downgrade(18, without_extremes)
+      .downgrade(11, scatter_rows);
   ops.add("GatherND")
       .group("indexing")
       .since(13)
@@ -150,7 +229,8 @@ void define_op_scatter_nd(OpRegistry& ops) {
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")
       .output("output", "T", "The shape of indices without its last axis, then that of a slice of data.")
       .infer(infer_gather)
-      .grad(grad_gather);
+      .grad(grad_gather)
+      .downgrade(11, gather_rows);
   ops.add(kWeftDomain, "ScatterScan")
       .group("gradient")
       .doc(

@@ -12,6 +12,10 @@ import weft
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-opsets", action="store_true", help="test_saved_cases.py: every case, saved for every opset")
+
+
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     gc.collect()

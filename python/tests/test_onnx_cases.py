@@ -239,20 +239,28 @@ def agree(case: cases.Case, found: list[Any]) -> None:
             np.testing.assert_allclose(got.astype("f8"), expected.astype("f8"), close, close, err_msg=name)
 
 
-def compare(op: str, case: cases.Case, path: pathlib.Path) -> None:
-    """An error if the checker has one or onnxruntime gives something else."""
+def build(op: str, case: cases.Case, fed: int | None = None) -> tuple[weft.Graph, list[weft.Value], dict[str, Any]]:
+    """A graph of the case, its outputs and what to feed it: all that is given, or the first `fed`; the others are constants."""
     graph = weft.Graph(opset=case.opset)
     inputs: list[weft.Value | None] = []
     feeds: dict[str, Any] = {}
     for i, (_, value) in enumerate(case.inputs):
         if value is None:
             inputs.append(None)
-            continue
-        feeds[f"in{i}"] = literal(value)
-        inputs.append(graph.input(f"in{i}", value.dtype, value.shape))
+        elif fed is not None and len(feeds) >= fed:
+            inputs.append(graph.constant(literal(value)))
+        else:
+            feeds[f"in{i}"] = literal(value)
+            inputs.append(graph.input(f"in{i}", value.dtype, value.shape))
     attrs = {key: literal(value) for key, value in case.attrs.items()}
     made = graph.add(op, inputs, attrs, outputs=len(case.outputs) or 1)
-    graph.save(path, list(made) if isinstance(made, tuple) else [made])
+    return graph, list(made) if isinstance(made, tuple) else [made], feeds
+
+
+def compare(op: str, case: cases.Case, path: pathlib.Path) -> None:
+    """An error if the checker has one or onnxruntime gives something else."""
+    graph, outputs, feeds = build(op, case)
+    graph.save(path, outputs)
     onnx.checker.check_model(str(path), full_check=True)
     if op in RANDOM:
         return

@@ -501,6 +501,7 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_resize(KernelRegistry& kernels) {
   kernels.add("Resize", {"plain", takes_elements, prepare});
+  kernels.add("weft.OldResize", {"plain", takes_elements, prepare});
   kernels.add("weft.ResizeGrad", {"plain", takes_sums, prepare_gradient});
 }
 
