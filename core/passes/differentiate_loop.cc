@@ -1,7 +1,8 @@
 // The gradient of Loop and Scan. The node is made once more with outputs that stack what the gradient of an iteration
 // needs (rewriting makes one node of the two); then a Scan goes through these from their end, whose body is the gradient
 // of the body. Where the shapes differ from iteration to iteration, sequences take the place of stacks and a Loop that of
-// the Scan. All of these have gradients themselves.
+// the Scan. All of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that
+// is kept, and the Scan or Loop, which says so too, computes the rest again.
 #include "core/passes/differentiate_loop.h"
 
 #include <algorithm>
@@ -23,7 +24,8 @@ class LoopGradient {
         graph_(scope_.graph()),
         node_(context.node()),
         body_(*node_.attrs.graph("body")),
-        loop_(node_.is("Loop")) {
+        loop_(node_.is("Loop")),
+        recompute_(node_.attrs.b("recompute")) {
     first_in_ = loop_ ? 2 : 0;
     first_out_ = loop_ ? 1 : 0;
     scanned_ = loop_ ? 0 : static_cast<size_t>(node_.attrs.i("num_scan_inputs"));
@@ -180,7 +182,8 @@ class LoopGradient {
   }
 
   // Which of the body's values the gradient needs. Those that are the same in all iterations, and those that cannot be
-  // stacked, are computed again. (A Loop has sequences for those whose shape may differ.)
+  // stacked, are computed again. (A Loop has sequences for those whose shape may differ.) With `recompute` all are that
+  // come of what goes in, but for those that might be others then.
   void find_needed() {
     std::vector<bool> same(forward_values_, false);
     for (const Graph::Capture& capture : both_->captures()) {
@@ -193,11 +196,12 @@ class LoopGradient {
       const bool repeatable = node.op->is_pure() && !input;
       const bool constant = repeatable && std::all_of(node.inputs.begin(), node.inputs.end(),
                                                       [&](ValueId v) { return v == kNoValue || same[v]; });
+      const bool again = recompute_ && repeatable && graphs_all_pure(node);
       for (int i = 0; i < node.output_count; ++i) {
         const ValueId v = node.output(i);
         same[v] = same[v] || constant;
         const ValueType& type = both_->type(v);
-        const bool kept = type.kind == Kind::kTensor && (loop_ || stays(type));
+        const bool kept = !again && type.kind == Kind::kTensor && (loop_ || stays(type));
         stops[v] = input || (!constant && (!repeatable || kept));
       }
     }
@@ -347,8 +351,9 @@ class LoopGradient {
     WEFT_CHECK(inner.status());
     for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
     WEFT_CHECK(body->set_outputs(outputs));
-    const std::vector<Expr> made = make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}},
-                                            static_cast<int>(carried_ + kept_.size() + stacked_), twin_name());
+    const std::vector<Expr> made =
+        make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}, {"recompute", recompute_}},
+                 static_cast<int>(carried_ + kept_.size() + stacked_), twin_name());
     WEFT_CHECK(scope_.status());
     for (size_t j = 0; j < kept_.size(); ++j) sequences_.push_back(made[carried_ + j]);
     made_ = made;
@@ -460,7 +465,8 @@ class LoopGradient {
     WEFT_CHECK(back.graph->set_outputs(outputs));
     Attrs attrs{{"body", GraphRef(back.graph)},
                 {"num_scan_inputs", static_cast<int64_t>(axes.size())},
-                {"scan_input_directions", directions}};
+                {"scan_input_directions", directions},
+                {"recompute", recompute_}};
     auto any = [](const std::vector<int64_t>& list) {
       return std::any_of(list.begin(), list.end(), [](int64_t n) { return n != 0; });
     };
@@ -511,7 +517,8 @@ class LoopGradient {
     std::vector<Expr> inputs{count, Expr()};
     inputs.insert(inputs.end(), back.initial.begin(), back.initial.end());
     const std::vector<Expr> made =
-        make_all(scope_, "Loop", inputs, {{"body", GraphRef(back.graph)}}, static_cast<int>(outputs.size()) - 1);
+        make_all(scope_, "Loop", inputs, {{"body", GraphRef(back.graph)}, {"recompute", recompute_}},
+                 static_cast<int>(outputs.size()) - 1);
     WEFT_CHECK(scope_.status());
     set_grads(made);
     return {};
@@ -522,7 +529,7 @@ class LoopGradient {
   Graph& graph_;
   const Node& node_;
   const Graph& body_;
-  const bool loop_;
+  const bool loop_, recompute_;
   size_t first_in_ = 0, first_out_ = 0;
   size_t carried_ = 0, scanned_ = 0, stacked_ = 0;  // how many
 

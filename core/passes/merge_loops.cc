@@ -19,17 +19,6 @@ size_t carried_count(const Node& node) {
 }
 size_t first_output(const Node& node) { return node.is("Loop") ? 1 : 0; }
 
-bool all_pure(const Graph& graph) {
-  for (NodeId id = 0; id < graph.node_count(); ++id) {
-    const Node& node = graph.node(id);
-    if (!node.op->is_pure() && !node.is(kWeftDomain, "Input")) return false;
-    for (const auto& [name, attr] : node.attrs) {
-      if (attr.kind() == AttrKind::kGraph && !all_pure(*attr.graph())) return false;
-    }
-  }
-  return true;
-}
-
 // Whether differentiation made the first of the second: they are one piece of work, whatever the body calls.
 bool is_twin(const Node& more, const Node& less) {
   const size_t at = more.name.find(cat(less.name, kTwinSuffix));
