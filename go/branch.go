@@ -37,9 +37,12 @@ func (g *Graph) If(condition Value, then, otherwise func(b *Graph) []Value) []Va
 //
 //	powers := g.Loop(count, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
 //		return []weft.Value{in[1], in[2].Mul(x), in[2]}
-//	})
-func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph, in []Value) []Value) []Value {
-	return g.orBroken().repeat("Loop", append([]Value{count, condition}, initial...), Attrs{}, body, 1)
+//	}, nil)
+//
+// attrs are further attributes of the operator Loop, nil for none: with "recompute" a gradient keeps of each iteration only
+// what goes into it and computes the rest again, in less memory and more time.
+func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph, in []Value) []Value, attrs Attrs) []Value {
+	return g.orBroken().repeat("Loop", append([]Value{count, condition}, initial...), attrs.copy(), body, 1)
 }
 
 // Scan runs what body builds once for each item along an axis, the first unless attrs says otherwise (with the attributes
@@ -48,10 +51,7 @@ func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph
 // on, and then anything of which every iteration's is wanted. The result is what is carried, as the last iteration left
 // it, and then the others, stacked.
 func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) []Value, attrs Attrs) []Value {
-	all := Attrs{}
-	for name, value := range attrs {
-		all[name] = value
-	}
+	all := attrs.copy()
 	all["num_scan_inputs"] = len(scanned)
 	return g.orBroken().repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
 }
@@ -89,10 +89,7 @@ func (g *Graph) FlexAttention(query, key, value Value, options FlexAttentionOpti
 	if options.SoftmaxPrecision != 0 {
 		plain["softmax_precision"] = options.SoftmaxPrecision
 	}
-	attrs := Attrs{}
-	for name, value := range plain {
-		attrs[name] = value
-	}
+	attrs := plain.copy()
 	modify := func(name string, build func(b *Graph, x Value) Value) {
 		if build == nil {
 			return

@@ -16,7 +16,7 @@ func TestLoopsCarryAndStack(t *testing.T) {
 	x, n := g.Input("x", weft.F32), g.Input("n", weft.I64)
 	powers := g.Loop(n, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
 		return []weft.Value{in[1], in[2].Mul(x.In(b)), in[2]}
-	})
+	}, weft.Attrs{"recompute": true})
 	sums := g.Scan([]weft.Value{x}, powers[1:], func(b *weft.Graph, in []weft.Value) []weft.Value {
 		sum := in[0].Add(in[1])
 		return []weft.Value{sum, sum}
@@ -38,11 +38,11 @@ func TestLoopsThatDoNotFit(t *testing.T) {
 	none := func(*weft.Graph, []weft.Value) []weft.Value { return nil }
 	first := func(_ *weft.Graph, in []weft.Value) []weft.Value { return in[:1] }
 	cases := map[string]func(g *weft.Graph, x weft.Value){
-		"no condition":    func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, none) },
-		"nothing carried": func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, first) },
+		"no condition":    func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, none, nil) },
+		"nothing carried": func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, first, nil) },
 		"nothing to scan": func(g *weft.Graph, x weft.Value) { g.Scan([]weft.Value{x}, nil, first, nil) },
 		"no body":         func(g *weft.Graph, x weft.Value) { g.Scan(nil, []weft.Value{x}, nil, nil) },
-		"after an error":  func(g *weft.Graph, x weft.Value) { x.Softmax(0, 1); g.Loop(x, x, []weft.Value{x}, first) },
+		"after an error":  func(g *weft.Graph, x weft.Value) { x.Softmax(0, 1); g.Loop(x, x, []weft.Value{x}, first, nil) },
 	}
 	for name, misuse := range cases {
 		t.Run(name, func(t *testing.T) {
