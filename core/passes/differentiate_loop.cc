@@ -1,7 +1,7 @@
 // The gradient of Loop and Scan. The node is made once more with outputs that stack what the gradient of an iteration
 // needs (rewriting makes one node of the two); then a Scan goes through these from their end, whose body is the gradient
 // of the body. Where the shapes differ from iteration to iteration, sequences take the place of stacks and a Loop that of
-// the Scan. All of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that
+// the Scan; so they do where sequences are carried. All of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that
 // is kept, and the Scan or Loop, which says so too, computes the rest again.
 #include "core/passes/differentiate_loop.h"
 
@@ -15,6 +15,8 @@
 namespace weft {
 
 namespace {
+
+bool is_sequence(const ValueType& type) { return type.kind == Kind::kSequence && type.holds == Kind::kTensor; }
 
 class LoopGradient {
  public:
@@ -46,7 +48,7 @@ class LoopGradient {
     if (ys_.empty()) return {};
     find_needed();
     WEFT_CHECK(check_kept());
-    const bool in_sequences = loop_ && !shapes_stay();
+    const bool in_sequences = loop_ && (!shapes_stay() || has_sequences());
     if (kept_.empty() && loop_ && !has_stacks()) kept_.push_back(body_.inputs()[0]);
     WEFT_CHECK(in_sequences ? keep_sequences() : keep_stacks());
     return in_sequences ? go_back_by_loop() : go_back_by_scan();
@@ -227,11 +229,19 @@ class LoopGradient {
   Status check_kept() const {
     for (ValueId id : kept_) {
       const ValueType& type = body_.type(id);
-      if (type.kind == Kind::kTensor) continue;
+      if (type.kind == Kind::kTensor || (loop_ && is_sequence(type))) continue;
       return unimplemented("its gradient needs '", body_.value(id).name, "' of each iteration, which is ", type.text(),
-                           "; only tensors can be kept");
+                           loop_ ? "; only tensors and sequences of tensors can be kept"
+                                 : "; of a Scan only tensors can be kept, of a Loop sequences of tensors too");
     }
     return {};
+  }
+
+  // Of those that are carried back the gradient of the gradient needs each iteration's, which a Loop can keep.
+  bool has_sequences() const {
+    return std::any_of(kept_.begin(), kept_.end(), [&](ValueId id) { return is_sequence(body_.type(id)); }) ||
+           std::any_of(with_grad_.begin(), with_grad_.end(),
+                       [&](size_t k) { return is_sequence(body_.type(carried_in(k))); });
   }
 
   bool has_stacks() const { return !with_stacked_grad_.empty(); }
@@ -333,6 +343,12 @@ class LoopGradient {
     return {};
   }
 
+  // What the iterations gave, one behind the other. Of a value that is a sequence itself: all its items, and where those of
+  // each iteration begin and how many they are.
+  struct Sequence {
+    Expr items, begins, lengths;
+  };
+
   Status keep_sequences() {
     std::vector<ValueId> map, outputs;
     WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
@@ -340,22 +356,35 @@ class LoopGradient {
     std::vector<Expr> inputs = own_inputs();
     inputs.resize(first_in_ + carried_);
     for (size_t k = 0; k < first_out_ + carried_; ++k) outputs.push_back(map[body_.outputs()[k]]);
+    std::vector<ValueId> lengths;
     for (ValueId id : kept_) {
       Expr none = make(scope_, "SequenceEmpty", std::initializer_list<Expr>{},
                        {{"dtype", static_cast<int64_t>(body_.type(id).dtype)}});
       WEFT_CHECK(scope_.status());
       inputs.push_back(none);
       WEFT_TRY(ValueId before, body->add_input("", none.type()));
-      outputs.push_back(make(inner, "SequenceInsert", {Expr(inner, before), Expr(inner, map[id])}).id());
+      const Expr item(inner, map[id]);
+      const bool several = is_sequence(body_.type(id));
+      const char* put_behind = several ? "weft.SequenceConcat" : "SequenceInsert";
+      outputs.push_back(make(inner, put_behind, {Expr(inner, before), item}).id());
+      if (several) lengths.push_back(make(inner, "SequenceLength", {item}).id());
     }
     WEFT_CHECK(inner.status());
     for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
+    outputs.insert(outputs.end(), lengths.begin(), lengths.end());
     WEFT_CHECK(body->set_outputs(outputs));
     const std::vector<Expr> made =
         make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}, {"recompute", recompute_}},
-                 static_cast<int>(carried_ + kept_.size() + stacked_), twin_name());
+                 static_cast<int>(carried_ + kept_.size() + stacked_ + lengths.size()), twin_name());
+    size_t next = carried_ + kept_.size() + stacked_;
+    for (size_t j = 0; j < kept_.size(); ++j) {
+      sequences_.push_back({made[carried_ + j], {}, {}});
+      if (!is_sequence(body_.type(kept_[j]))) continue;
+      sequences_[j].lengths = made[next++];
+      sequences_[j].begins =
+          make(scope_, "CumSum", {sequences_[j].lengths, constant_int(scope_, 0)}, {{"exclusive", int64_t{1}}});
+    }
     WEFT_CHECK(scope_.status());
-    for (size_t j = 0; j < kept_.size(); ++j) sequences_.push_back(made[carried_ + j]);
     made_ = made;
     return {};
   }
@@ -482,6 +511,15 @@ class LoopGradient {
     return {};
   }
 
+  // How often it went round: there is a sequence or a stack, and either tells.
+  Expr iterations() {
+    if (!sequences_.empty() && !sequences_[0].lengths.valid())
+      return make(scope_, "SequenceLength", {sequences_[0].items});
+    const Expr stack =
+        sequences_.empty() ? context_.grad(static_cast<int>(carried_ + with_stacked_grad_[0])) : sequences_[0].lengths;
+    return make(scope_, "Gather", {shape_of(stack), constant_int(scope_, 0)});
+  }
+
   Status go_back_by_loop() {
     Back back;
     WEFT_CHECK(begin_back(&back));
@@ -493,17 +531,22 @@ class LoopGradient {
       WEFT_TRY(ValueId id, back.graph->capture(graph_, outer.id()));
       return Expr(inner, id);
     };
-    // There is a sequence, or a stack: both tell how often it went round.
-    Expr count = sequences_.empty() ? make(scope_, "Gather",
-                                           {shape_of(context_.grad(static_cast<int>(carried_ + with_stacked_grad_[0]))),
-                                            constant_int(scope_, 0)})
-                                    : make(scope_, "SequenceLength", {sequences_[0]});
+    const Expr count = iterations();
     WEFT_CHECK(scope_.status());
     WEFT_TRY(Expr all, captured(count));
     const Expr place = all - constant_int(inner, 1) - Expr(inner, number);
     for (size_t j = 0; j < kept_.size(); ++j) {
-      WEFT_TRY(Expr sequence, captured(sequences_[j]));
-      back.map[map_[kept_[j]]] = make(inner, "SequenceAt", {sequence, place}).id();
+      WEFT_TRY(Expr items, captured(sequences_[j].items));
+      ValueId& kept = back.map[map_[kept_[j]]];
+      if (!is_sequence(body_.type(kept_[j]))) {
+        kept = make(inner, "SequenceAt", {items, place}).id();
+        continue;
+      }
+      WEFT_TRY(Expr begins, captured(sequences_[j].begins));
+      WEFT_TRY(Expr lengths, captured(sequences_[j].lengths));
+      kept = make(inner, "weft.SequenceSlice",
+                  {items, make(inner, "Gather", {begins, place}), make(inner, "Gather", {lengths, place})})
+                 .id();
     }
     for (size_t s = 0; s < with_stacked_grad_.size(); ++s) {
       WEFT_TRY(Expr stack, captured(context_.grad(static_cast<int>(carried_ + with_stacked_grad_[s]))));
@@ -546,7 +589,7 @@ class LoopGradient {
   std::vector<ValueId> kept_;                                                     // values of the body
   std::vector<Expr> made_;     // outputs of the node once more, if it was made: what is carried comes first
   std::vector<Stack> stacks_;  // of `kept_`
-  std::vector<Expr> sequences_;
+  std::vector<Sequence> sequences_;
 };
 
 }  // namespace

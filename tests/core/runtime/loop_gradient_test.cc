@@ -241,5 +241,71 @@ TEST(LoopGradient, OfSequencesThatAreCarried) {
   EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{4 + 32, 6 + 108}));
 }
 
+// a, b, a b, a b^2, a^2 b^3, ...: each is the product of the two before it, which a sequence holds.
+struct Products : TestModel {
+  Expr n = input("n", DType::kI64, {}), a = input("a", DType::kF64, {1}), b = input("b", DType::kF64, {1});
+  Expr y;
+  explicit Products(int recompute) {
+    Expr both = make(scope, "SequenceConstruct", {a, b});
+    LoopBody body(graph, {both});
+    Expr so_far = body.carried[0];
+    body.returns({body.condition, make(*body.scope, "SequenceInsert", {so_far, at(so_far, -1) * at(so_far, -2)})});
+    y = at(loop(scope, n, {}, {both}, body, {{"recompute", recompute}})[0], -1);
+  }
+  Values all(int64_t count, Expr fetch) {
+    return values({n, a, b}, {count_of(count), numbers({3}), numbers({2})}, fetch);
+  }
+};
+
+TEST(LoopGradient, OfSequencesThatIterationsRead) {
+  for (int recompute : {0, 1}) {
+    Products m(recompute);
+    const std::vector<Expr> g = m.gradients(m.y, {m.a, m.b});
+    EXPECT_EQ(m.all(0, m.y), Values{2});
+    EXPECT_EQ(m.all(0, g[0]), Values{0});
+    EXPECT_EQ(m.all(0, g[1]), Values{1});
+    EXPECT_EQ(m.all(3, m.y), Values{9 * 8});
+    EXPECT_EQ(m.all(3, g[0]), Values{2 * 3 * 8});
+    EXPECT_EQ(m.all(3, g[1]), Values{3 * 9 * 4});
+    const std::vector<Expr> by_a = m.gradients(g[0], {m.a, m.b}), by_b = m.gradients(g[1], {m.a, m.b});
+    EXPECT_EQ(m.all(3, by_a[0]), Values{2 * 8});
+    EXPECT_EQ(m.all(3, by_a[1]), Values{6 * 3 * 4});
+    EXPECT_EQ(m.all(3, by_b[0]), Values{6 * 3 * 4});
+    EXPECT_EQ(m.all(3, by_b[1]), Values{6 * 9 * 2});
+  }
+}
+
+// In the first iterations there is nothing to be kept of the sequence.
+TEST(LoopGradient, OfASequenceThatIsEmptyAtFirst) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {2});
+  Expr none =
+      make(m.scope, "SequenceEmpty", std::initializer_list<Expr>{}, {{"dtype", static_cast<int64_t>(DType::kF64)}});
+  LoopBody body(m.graph, {x, none});
+  ExprScope& s = *body.scope;
+  Expr more = make(s, "SequenceInsert", {body.carried[1], body.carried[0] * body.carried[0]});
+  body.returns({body.condition, at(more, 0) * body.carried[0], more});
+  Expr y = loop(m.scope, n, {}, {x, none}, body)[0];
+  // x, x^2 x, x^2 x^3, x^2 x^5
+  Expr g = m.gradients(y, {x})[0];
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, y), (Values{32, 243}));
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{5 * 16, 5 * 81}));
+  Expr second = m.gradients(g, {x})[0];
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, second), (Values{20 * 8, 20 * 27}));
+}
+
+TEST(LoopGradient, OfAScanNeedsTensorsAlone) {
+  TestModel m;
+  Expr a = m.input("a", DType::kF64, {}), x = m.input("x", DType::kF64, {Dim::symbol("n")});
+  Expr one = make(m.scope, "SequenceConstruct", {a});
+  Body body(m.graph);
+  Expr before = body.input("before", one.type()), item = body.input("item", DType::kF64, {});
+  body.returns({make(*body.scope, "SequenceInsert", {before, at(before, -1) * item})});
+  Expr y = at(scan(m.scope, {one}, {x}, body)[0], -1);
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  expect_error(differentiate(*m.graph, {y.id()}, {x.id()}, {}).status(), Code::kUnimplemented,
+               "of a Scan only tensors can be kept, of a Loop sequences of tensors too");
+}
+
 }  // namespace
 }  // namespace weft

@@ -69,9 +69,33 @@ TEST(SequenceMap, HasGradientsByAllThatGoesIn) {
   EXPECT_EQ(m.all(g[1]), (Values{12, 14, 16}));  // s w + 2 y
   EXPECT_EQ(m.all(g[2]), Values{36});            // w * (3 + 4 + 5)
   EXPECT_EQ(m.all(g[3]), Values{24});            // s * (3 + 4 + 5)
-  // The first gradient takes gradients out of a sequence that a loop carries.
-  expect_error(differentiate(*m.graph, {g[1].id()}, {m.y.id()}, {}).status(), Code::kUnimplemented,
-               "only tensors can be kept");
+  // The first gradient takes gradients out of a sequence that a loop carries, and the second one needs that.
+  const std::vector<Expr> second = m.gradients(g[1], {m.x, m.y, m.s, m.w});
+  EXPECT_EQ(m.all(second[0]), (Values{0, 0}));
+  EXPECT_EQ(m.all(second[1]), (Values{2, 2, 2}));
+  EXPECT_EQ(m.all(second[2]), Values{9});  // w for each of three
+  EXPECT_EQ(m.all(second[3]), Values{6});  // s for each of three
+}
+
+TEST(SequenceMap, HasGradientsOfAnyOrder) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {Dim::symbol("n")}), y = m.input("y", DType::kF64, {1}),
+       w = m.input("w", DType::kF64, {});
+  Expr pair = make(m.scope, "SequenceConstruct", {x, y});
+  MapBody body(m.graph, {pair});
+  body.returns({body.items[0] * body.items[0] * body.items[0] * body.use(w)});
+  Expr cubes = sequence_map(m.scope, {pair}, body)[0];
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  const std::vector<Tensor> given = {numbers({1, 2}), numbers({5}), Tensor::scalar<double>(3)};
+  const Expr first = m.gradients(at(cubes, 0), {x})[0];
+  EXPECT_EQ(m.values({x, y, w}, given, at(cubes, 0)), (Values{3, 24}));
+  EXPECT_EQ(m.values({x, y, w}, given, first), (Values{9, 36}));  // 3 w x^2
+  const std::vector<Expr> second = m.gradients(first, {x, w});
+  EXPECT_EQ(m.values({x, y, w}, given, second[0]), (Values{18, 36}));  // 6 w x
+  EXPECT_EQ(m.values({x, y, w}, given, second[1]), Values{15});
+  const std::vector<Expr> third = m.gradients(second[0], {x, w});
+  EXPECT_EQ(m.values({x, y, w}, given, third[0]), (Values{18, 18}));  // 6 w
+  EXPECT_EQ(m.values({x, y, w}, given, third[1]), Values{18});
 }
 
 // Values and places come from one node, which the gradient of the body must leave to whoever differentiates the rest.
