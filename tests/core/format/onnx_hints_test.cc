@@ -8,8 +8,6 @@
 namespace weft {
 namespace {
 
-using namespace onnx;
-
 // y = x[0] x[1] x[2] as a Scan over x, which starts with `first`.
 struct Product {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
@@ -51,12 +49,12 @@ TEST(OnnxHints, AreMetadataSinceVersion10OfTheFormat) {
       options.opset = opset;
       Result<std::string> bytes = save_onnx_bytes(*saved.graph, {saved.y}, {}, options);
       ASSERT_TRUE(bytes.ok()) << bytes.status().text();
-      const ModelWire model = *read_model(*bytes);
-      const GraphWire graph = *read_graph(model.graph);
+      const onnx::ModelWire model = *onnx::read_model(*bytes);
+      const onnx::GraphWire graph = *onnx::read_graph(model.graph);
       ASSERT_EQ(graph.nodes.size(), 1u);
-      const NodeWire node = *read_node(graph.nodes[0]);
+      const onnx::NodeWire node = *onnx::read_node(graph.nodes[0]);
       std::vector<std::string> names;
-      for (std::string_view attribute : node.attributes) names.emplace_back((*read_attribute(attribute)).name);
+      for (std::string_view attribute : node.attributes) names.emplace_back((*onnx::read_attribute(attribute)).name);
       EXPECT_EQ(names, (std::vector<std::string>{"body", "num_scan_inputs"})) << opset;
       const bool kept = recompute && (opset == 0 || opset >= 21);
       ASSERT_EQ(node.metadata.size(), kept ? 1u : 0u) << opset;
