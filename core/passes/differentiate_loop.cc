@@ -1,11 +1,13 @@
 // The gradient of Loop and Scan. The node is made once more with outputs that stack what the gradient of an iteration
 // needs (rewriting makes one node of the two); then a Scan goes through these from their end, whose body is the gradient
 // of the body. Where the shapes differ from iteration to iteration, sequences take the place of stacks and a Loop that of
-// the Scan; so they do where sequences are carried. All of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that
-// is kept, and the Scan or Loop, which says so too, computes the rest again.
+// the Scan. Of a value that is a sequence itself, the items of all iterations are one long sequence, which is carried. All
+// of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that is kept, and
+// the Scan or Loop, which says so too, computes the rest again.
 #include "core/passes/differentiate_loop.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/graph/subgraph.h"
 #include "core/graph/walk.h"
@@ -48,7 +50,7 @@ class LoopGradient {
     if (ys_.empty()) return {};
     find_needed();
     WEFT_CHECK(check_kept());
-    const bool in_sequences = loop_ && (!shapes_stay() || has_sequences());
+    const bool in_sequences = loop_ && !shapes_stay();
     if (kept_.empty() && loop_ && !has_stacks()) kept_.push_back(body_.inputs()[0]);
     WEFT_CHECK(in_sequences ? keep_sequences() : keep_stacks());
     return in_sequences ? go_back_by_loop() : go_back_by_scan();
@@ -229,19 +231,11 @@ class LoopGradient {
   Status check_kept() const {
     for (ValueId id : kept_) {
       const ValueType& type = body_.type(id);
-      if (type.kind == Kind::kTensor || (loop_ && is_sequence(type))) continue;
+      if (type.kind == Kind::kTensor || is_sequence(type)) continue;
       return unimplemented("its gradient needs '", body_.value(id).name, "' of each iteration, which is ", type.text(),
-                           loop_ ? "; only tensors and sequences of tensors can be kept"
-                                 : "; of a Scan only tensors can be kept, of a Loop sequences of tensors too");
+                           "; only tensors and sequences of tensors can be kept");
     }
     return {};
-  }
-
-  // Of those that are carried back the gradient of the gradient needs each iteration's, which a Loop can keep.
-  bool has_sequences() const {
-    return std::any_of(kept_.begin(), kept_.end(), [&](ValueId id) { return is_sequence(body_.type(id)); }) ||
-           std::any_of(with_grad_.begin(), with_grad_.end(),
-                       [&](size_t k) { return is_sequence(body_.type(carried_in(k))); });
   }
 
   bool has_stacks() const { return !with_stacked_grad_.empty(); }
@@ -265,11 +259,21 @@ class LoopGradient {
 
   // -- The node once more.
 
-  // The body with its inputs and captures, to be given more outputs; says where each value went.
-  Result<std::shared_ptr<Graph>> body_again(std::vector<ValueId>* map) const {
+  // The body with its inputs and captures, to be given more outputs; says where each value went. Inputs of the types `more`
+  // come behind what is carried, and are carried too.
+  Result<std::shared_ptr<Graph>> body_again(const std::vector<ValueType>& more, std::vector<ValueId>* map,
+                                            std::vector<ValueId>* added) const {
     WEFT_TRY(std::shared_ptr<Graph> again, Graph::make_subgraph(graph_.shared_from_this()));
     map->assign(body_.value_count(), kNoValue);
-    for (ValueId id : body_.inputs()) {
+    for (size_t i = 0; i <= body_.inputs().size(); ++i) {
+      for (size_t m = 0; i == first_in_ + carried_ && m < more.size(); ++m) {
+        std::string name = cat(node_.name, kTwinSuffix, m);
+        while (body_.find(name) != kNoValue) name += '_';
+        added->emplace_back();
+        WEFT_TRY(added->back(), again->add_input(name, more[m]));
+      }
+      if (i == body_.inputs().size()) break;
+      const ValueId id = body_.inputs()[i];
       WEFT_TRY((*map)[id], again->add_input(body_.value(id).name, body_.type(id)));
     }
     for (size_t c = 0; c < body_.captures().size(); ++c) {
@@ -296,13 +300,74 @@ class LoopGradient {
     return i < list.size() ? list[i] : 0;
   }
 
-  std::string twin_name() const { return cat(node_.name, kTwinSuffix); }
+  // What the iterations gave, one behind the other. Of a value that is a sequence itself: all its items, and where those of
+  // each iteration begin and how many they are.
+  struct Sequence {
+    Expr items, begins, lengths;
+  };
+
+  // Makes the node once more, to carry one sequence for each of the values `in_sequences` and to stack the values `more`,
+  // places in `kept_` both. Of those that are sequences themselves the lengths are stacked last.
+  Status make_twin(const std::vector<size_t>& in_sequences, const std::vector<size_t>& more) {
+    const size_t first_scanned = first_in_ + carried_;
+    std::vector<Expr> inputs = own_inputs(), empty;
+    inputs.resize(std::max(inputs.size(), first_scanned));
+    std::vector<ValueType> types;
+    for (size_t j : in_sequences) {
+      empty.push_back(make(scope_, "SequenceEmpty", std::initializer_list<Expr>{},
+                           {{"dtype", static_cast<int64_t>(body_.type(kept_[j]).dtype)}}));
+      types.push_back(empty.back().type());
+    }
+    WEFT_CHECK(scope_.status());
+    inputs.insert(inputs.begin() + static_cast<std::ptrdiff_t>(first_scanned), empty.begin(), empty.end());
+    std::vector<ValueId> map, added, outputs, lengths;
+    WEFT_TRY(std::shared_ptr<Graph> body, body_again(types, &map, &added));
+    ExprScope inner(*body, node_.origin);
+    for (size_t k = 0; k < first_out_ + carried_; ++k) outputs.push_back(map[body_.outputs()[k]]);
+    for (size_t s = 0; s < in_sequences.size(); ++s) {
+      const ValueId id = kept_[in_sequences[s]];
+      const Expr before(inner, added[s]), item(inner, map[id]);
+      const bool several = is_sequence(body_.type(id));
+      outputs.push_back(make(inner, several ? "weft.SequenceConcat" : "SequenceInsert", {before, item}).id());
+      if (several) lengths.push_back(make(inner, "SequenceLength", {item}).id());
+    }
+    WEFT_CHECK(inner.status());
+    for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
+    for (size_t j : more) outputs.push_back(map[kept_[j]]);
+    outputs.insert(outputs.end(), lengths.begin(), lengths.end());
+    WEFT_CHECK(body->set_outputs(outputs));
+    Attrs attrs = node_.attrs;
+    attrs.set("body", GraphRef(body));
+    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
+      std::vector<int64_t> list = attrs.ints_or_empty(name);
+      if (list.empty()) continue;
+      list.resize(stacked_ + more.size() + lengths.size(), 0);
+      attrs.set(name, std::move(list));
+    }
+    made_ = make_all(scope_, node_.op->full_name(), inputs, std::move(attrs),
+                     static_cast<int>(outputs.size() - first_out_), cat(node_.name, kTwinSuffix));
+    size_t next = carried_;
+    for (size_t j : in_sequences) sequences_[j].items = made_[next++];
+    next += stacked_;
+    for (size_t j : more) stacks_[j] = {made_[next++], 0, 0};
+    for (size_t j : in_sequences) {
+      if (!is_sequence(body_.type(kept_[j]))) continue;
+      sequences_[j].lengths = made_[next++];
+      sequences_[j].begins =
+          make(scope_, "CumSum", {sequences_[j].lengths, constant_int(scope_, 0)}, {{"exclusive", int64_t{1}}});
+    }
+    return scope_.status();
+  }
 
   Status keep_stacks() {
-    std::vector<ValueId> more;
-    std::vector<size_t> more_of;
+    std::vector<size_t> more, in_sequences;
     stacks_.resize(kept_.size());
+    sequences_.resize(kept_.size());
     for (size_t j = 0; j < kept_.size(); ++j) {
+      if (is_sequence(body_.type(kept_[j]))) {
+        in_sequences.push_back(j);
+        continue;
+      }
       bool there = false;
       for (size_t i = 0; i < scanned_ && !there; ++i) {
         if (scanned_in(i) != kept_[j]) continue;
@@ -316,77 +381,18 @@ class LoopGradient {
         stacks_[j] = {context_.output(output), listed("scan_output_axes", k), listed("scan_output_directions", k)};
         there = true;
       }
-      if (there) continue;
-      more.push_back(kept_[j]);
-      more_of.push_back(j);
+      if (!there) more.push_back(j);
     }
     // A node may leave out what is carried, of which the gradient needs the shape.
-    if (more.empty() && context_.output_count() >= static_cast<int>(carried_)) return {};
-    std::vector<ValueId> map, outputs;
-    WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
-    for (ValueId id : body_.outputs()) outputs.push_back(map[id]);
-    for (ValueId id : more) outputs.push_back(map[id]);
-    WEFT_CHECK(body->set_outputs(outputs));
-    Attrs attrs = node_.attrs;
-    attrs.set("body", GraphRef(body));
-    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
-      std::vector<int64_t> list = attrs.ints_or_empty(name);
-      if (list.empty()) continue;
-      list.resize(stacked_ + more.size(), 0);
-      attrs.set(name, std::move(list));
-    }
-    const std::vector<Expr> made = make_all(scope_, node_.op->full_name(), own_inputs(), std::move(attrs),
-                                            static_cast<int>(carried_ + stacked_ + more.size()), twin_name());
-    WEFT_CHECK(scope_.status());
-    for (size_t m = 0; m < more.size(); ++m) stacks_[more_of[m]] = {made[carried_ + stacked_ + m], 0, 0};
-    made_ = made;
-    return {};
+    const bool enough = context_.output_count() >= static_cast<int>(carried_);
+    return more.empty() && in_sequences.empty() && enough ? Status() : make_twin(in_sequences, more);
   }
 
-  // What the iterations gave, one behind the other. Of a value that is a sequence itself: all its items, and where those of
-  // each iteration begin and how many they are.
-  struct Sequence {
-    Expr items, begins, lengths;
-  };
-
   Status keep_sequences() {
-    std::vector<ValueId> map, outputs;
-    WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
-    ExprScope inner(*body, node_.origin);
-    std::vector<Expr> inputs = own_inputs();
-    inputs.resize(first_in_ + carried_);
-    for (size_t k = 0; k < first_out_ + carried_; ++k) outputs.push_back(map[body_.outputs()[k]]);
-    std::vector<ValueId> lengths;
-    for (ValueId id : kept_) {
-      Expr none = make(scope_, "SequenceEmpty", std::initializer_list<Expr>{},
-                       {{"dtype", static_cast<int64_t>(body_.type(id).dtype)}});
-      WEFT_CHECK(scope_.status());
-      inputs.push_back(none);
-      WEFT_TRY(ValueId before, body->add_input("", none.type()));
-      const Expr item(inner, map[id]);
-      const bool several = is_sequence(body_.type(id));
-      const char* put_behind = several ? "weft.SequenceConcat" : "SequenceInsert";
-      outputs.push_back(make(inner, put_behind, {Expr(inner, before), item}).id());
-      if (several) lengths.push_back(make(inner, "SequenceLength", {item}).id());
-    }
-    WEFT_CHECK(inner.status());
-    for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
-    outputs.insert(outputs.end(), lengths.begin(), lengths.end());
-    WEFT_CHECK(body->set_outputs(outputs));
-    const std::vector<Expr> made =
-        make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}, {"recompute", recompute_}},
-                 static_cast<int>(carried_ + kept_.size() + stacked_ + lengths.size()), twin_name());
-    size_t next = carried_ + kept_.size() + stacked_;
-    for (size_t j = 0; j < kept_.size(); ++j) {
-      sequences_.push_back({made[carried_ + j], {}, {}});
-      if (!is_sequence(body_.type(kept_[j]))) continue;
-      sequences_[j].lengths = made[next++];
-      sequences_[j].begins =
-          make(scope_, "CumSum", {sequences_[j].lengths, constant_int(scope_, 0)}, {{"exclusive", int64_t{1}}});
-    }
-    WEFT_CHECK(scope_.status());
-    made_ = made;
-    return {};
+    std::vector<size_t> all(kept_.size());
+    std::iota(all.begin(), all.end(), 0);
+    sequences_.resize(kept_.size());
+    return make_twin(all, {});
   }
 
   // -- The way back.
@@ -475,9 +481,20 @@ class LoopGradient {
                         listed("scan_output_directions", k)};
       WEFT_TRY(back.map[weights_[with_grad_.size() + s]], scan(stack, body_.type(stacked_out(k))));
     }
+    ExprScope inner(*back.graph, node_.origin);
     for (size_t j = 0; j < kept_.size(); ++j) {
-      WEFT_TRY(back.map[map_[kept_[j]]], scan(stacks_[j], body_.type(kept_[j])));
+      ValueId& kept = back.map[map_[kept_[j]]];
+      if (!is_sequence(body_.type(kept_[j]))) {
+        WEFT_TRY(kept, scan(stacks_[j], body_.type(kept_[j])));
+        continue;
+      }
+      const ValueType number = ValueType::tensor(DType::kI64, {});
+      WEFT_TRY(const ValueId items, back.graph->capture(graph_, sequences_[j].items.id()));
+      WEFT_TRY(const ValueId begin, scan({sequences_[j].begins, 0, 0}, number));
+      WEFT_TRY(const ValueId length, scan({sequences_[j].lengths, 0, 0}, number));
+      kept = make(inner, "weft.SequenceSlice", {Expr(inner, items), Expr(inner, begin), Expr(inner, length)}).id();
     }
+    WEFT_CHECK(inner.status());
     if (axes.empty()) {  // of a Scan: a Loop has kept the number of the iteration
       const Stack stack{context_.input(scanned_input(0)), listed("scan_input_axes", 0),
                         listed("scan_input_directions", 0)};
