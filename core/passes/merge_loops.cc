@@ -79,6 +79,10 @@ bool does_all(const Node& more, const Node& less) {
       !std::equal(less_scanned, less_scanned + static_cast<std::ptrdiff_t>(scanned), more_scanned)) {
     return false;
   }
+  // Nor may a Loop have a count or a condition that the other one was not given.
+  for (size_t i = unscanned; less.is("Loop") && i < std::min<size_t>(unscanned_count(more), 2); ++i) {
+    if (more.inputs[i] != kNoValue) return false;
+  }
   const Graph &a = *less.attrs.graph("body"), &b = *more.attrs.graph("body");
   const size_t carried = carried_count(less), first = first_output(less);
   const size_t stacked = a.outputs().size() - first - carried;
