@@ -109,7 +109,7 @@ def loop(
     else:
         most = graph._current.constant(np.int64(whole(count, "the count")))
     ids = [0 if most is None else most.id, 0 if condition is None else condition.id, *(value.id for value in carried)]
-    return _repeat(graph, "Loop", ids, body, {"recompute": int(recompute)}, 1, name)
+    return _repeat(graph, "Loop", ids, body, {"recompute": recompute}, 1, name)
 
 
 def scan(
@@ -152,7 +152,7 @@ def scan(
         "scan_input_directions": None if backward is None else [int(flag) for flag in backward],
         "scan_output_axes": output_axes,
         "scan_output_directions": None if output_backward is None else [int(flag) for flag in output_backward],
-        "recompute": int(recompute),
+        "recompute": recompute,
     }
     return _repeat(items[0].graph, "Scan", [value.id for value in [*carried, *items]], body, attrs, 0, name)
 
