@@ -31,6 +31,7 @@ void run(const State& s, const RunArgs& args) {
 bool accepts(const KernelContext& c) { return in_list(Lengths{}, c.dtype(0)); }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  if (c.has_input(1) && c.count(1) != 1) return invalid("the limit must be one number but is ", shape_text(c.shape(1)));
   State state{c.count(0), c.attrs().i_or("most", 0), c.has_input(1), c.attrs().s("input"), c.attrs().s("unit")};
   prepared->cost_ns = static_cast<double>(state.count);
   with_type(Lengths{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(std::move(state)); });

@@ -3,9 +3,11 @@
 
 #include <cmath>
 
+#include "core/kernel/registry.h"
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
 namespace {
@@ -230,6 +232,26 @@ TEST(RecurrentLayers, CheckLengthsAgainstWhatTheRunTells) {
       << status.text();
   make(scope, "weft.CheckedLengths", {Expr(scope, lengths)}, {{"input", "sequence_lens"}, {"unit", "steps"}});
   EXPECT_EQ(scope.status().code(), Code::kInvalidArgument) << scope.status().text();
+}
+
+// The kernel reads one number, whatever the shape rule has let through.
+TEST(RecurrentLayers, CheckLengthsAgainstOneNumber) {
+  const Attrs attrs{{"input", "sequence_lens"}, {"unit", "steps"}};
+  const auto prepare = [&](const Shape& of_limit) {
+    KernelContext::Slot lengths, limit;
+    lengths.given = limit.given = true;
+    lengths.dtype = DType::kI32;
+    lengths.shape = {2};
+    limit.dtype = DType::kI64;
+    limit.shape = of_limit;
+    PreparedKernel kernel;
+    const KernelContext context(attrs, {lengths, limit}, {lengths});
+    return cpu_kernels().prepare("weft.CheckedLengths", context, false, &kernel);
+  };
+  const Status status = prepare({});
+  EXPECT_TRUE(status.ok()) << status.text();
+  expect_error(prepare({0}), Code::kInvalidArgument, "the limit must be one number but is [0]");
+  expect_error(prepare({2}), Code::kInvalidArgument, "the limit must be one number but is [2]");
 }
 
 }  // namespace
