@@ -76,23 +76,31 @@ Status infer_length(InferContext& c) {
   return {};
 }
 
-// A position of a sequence as one from its begin: negative ones count from its end.
-Expr from_begin(Expr position, Expr sequence) {
+Expr length_of(Expr sequence) { return make(sequence.scope(), "SequenceLength", {sequence}); }
+
+// A position of a sequence of that length as one from its begin: negative ones count from its end.
+Expr from_begin(Expr position, Expr length) {
   const Expr given = cast(position, DType::kI64);
   const Expr negative = cast(make(given.scope(), "Less", {given, scalar_like(given, 0)}), DType::kI64);
-  return given + negative * make(given.scope(), "SequenceLength", {sequence});
+  return given + negative * length;
 }
 
-// Where the item is that was put in.
+// The item of a gradient that is the gradient by `by`, which tells its rank.
+Expr grad_of_item(Expr gradient, Expr position, Expr by) {
+  return ensure_rank(make(gradient.scope(), "SequenceAt", {gradient, position}), by.type());
+}
+
+// Where the item is that was put in. The gradient tells how long the sequence was before: loops would keep that sequence.
 Status grad_insert(GradContext& c) {
-  const Expr at = c.has_input(2) ? from_begin(c.input(2), c.input(0)) : constant_int(c.scope(), -1);
+  const Expr at = c.has_input(2) ? from_begin(c.input(2), length_of(c.grad(0)) - constant_int(c.scope(), 1))
+                                 : constant_int(c.scope(), -1);
   if (c.needs(0)) c.set_grad(0, make(c.scope(), "SequenceErase", {c.grad(0), at}));
-  if (c.needs(1)) c.set_grad(1, make(c.scope(), "SequenceAt", {c.grad(0), at}));
+  if (c.needs(1)) c.set_grad(1, grad_of_item(c.grad(0), at, c.input(1)));
   return {};
 }
 
 Status grad_erase(GradContext& c) {
-  const Expr at = c.has_input(1) ? from_begin(c.input(1), c.input(0)) : Expr();
+  const Expr at = c.has_input(1) ? from_begin(c.input(1), length_of(c.input(0))) : Expr();
   const Expr item = make(c.scope(), "SequenceAt", {c.input(0), at.valid() ? at : constant_int(c.scope(), -1)});
   c.set_grad(0, make(c.scope(), "SequenceInsert", {c.grad(0), fill_like(item, 0), at}));
   return {};
@@ -111,7 +119,7 @@ Status infer_as_first(InferContext& c) {
 
 Status grad_construct(GradContext& c) {
   for (int i = 0; i < c.input_count(); ++i) {
-    if (c.needs(i)) c.set_grad(i, make(c.scope(), "SequenceAt", {c.grad(0), constant_int(c.scope(), i)}));
+    if (c.needs(i)) c.set_grad(i, grad_of_item(c.grad(0), constant_int(c.scope(), i), c.input(i)));
   }
   return {};
 }
@@ -122,11 +130,9 @@ Status grad_at(GradContext& c) {
 }
 
 Status grad_at_grad(GradContext& c) {
-  c.set_grad(0, make(c.scope(), "SequenceAt", {c.grad(0), c.input(2)}));
+  c.set_grad(0, grad_of_item(c.grad(0), c.input(2), c.input(0)));
   return {};
 }
-
-Expr length_of(Expr sequence) { return make(sequence.scope(), "SequenceLength", {sequence}); }
 
 Expr stretch(Expr sequence, Expr begin, Expr length) {
   return make(sequence.scope(), "weft.SequenceSlice", {sequence, begin, length});

@@ -461,6 +461,12 @@ class LoopGradient {
     }
   }
 
+  // What the sequence `kept` of the body was in an iteration. All sequences that are kept begin without items, and so know
+  // no rank.
+  Expr stretch(Expr items, Expr begin, Expr length, ValueId kept) const {
+    return ensure_rank(make(items.scope(), "weft.SequenceSlice", {items, begin, length}), body_.type(kept));
+  }
+
   Status go_back_by_scan() {
     Back back;
     WEFT_CHECK(begin_back(&back));
@@ -492,7 +498,7 @@ class LoopGradient {
       WEFT_TRY(const ValueId items, back.graph->capture(graph_, sequences_[j].items.id()));
       WEFT_TRY(const ValueId begin, scan({sequences_[j].begins, 0, 0}, number));
       WEFT_TRY(const ValueId length, scan({sequences_[j].lengths, 0, 0}, number));
-      kept = make(inner, "weft.SequenceSlice", {Expr(inner, items), Expr(inner, begin), Expr(inner, length)}).id();
+      kept = stretch(Expr(inner, items), Expr(inner, begin), Expr(inner, length), kept_[j]).id();
     }
     WEFT_CHECK(inner.status());
     if (axes.empty()) {  // of a Scan: a Loop has kept the number of the iteration
@@ -556,14 +562,13 @@ class LoopGradient {
       WEFT_TRY(Expr items, captured(sequences_[j].items));
       ValueId& kept = back.map[map_[kept_[j]]];
       if (!is_sequence(body_.type(kept_[j]))) {
-        kept = make(inner, "SequenceAt", {items, place}).id();
+        kept = ensure_rank(make(inner, "SequenceAt", {items, place}), body_.type(kept_[j])).id();
         continue;
       }
       WEFT_TRY(Expr begins, captured(sequences_[j].begins));
       WEFT_TRY(Expr lengths, captured(sequences_[j].lengths));
-      kept = make(inner, "weft.SequenceSlice",
-                  {items, make(inner, "Gather", {begins, place}), make(inner, "Gather", {lengths, place})})
-                 .id();
+      const Expr begin = make(inner, "Gather", {begins, place}), length = make(inner, "Gather", {lengths, place});
+      kept = stretch(items, begin, length, kept_[j]).id();
     }
     for (size_t s = 0; s < with_stacked_grad_.size(); ++s) {
       WEFT_TRY(Expr stack, captured(context_.grad(static_cast<int>(carried_ + with_stacked_grad_[s]))));

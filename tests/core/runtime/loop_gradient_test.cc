@@ -1,6 +1,7 @@
 // Gradients through Loop and Scan, of any order. Expected numbers are worked out by hand or are finite differences.
 #include <cmath>
 
+#include "core/passes/merge_loops.h"
 #include "tests/core/runtime/subgraph_common.h"
 
 namespace weft {
@@ -273,6 +274,63 @@ TEST(LoopGradient, OfSequencesThatIterationsRead) {
     EXPECT_EQ(m.all(3, by_b[0]), Values{6 * 3 * 4});
     EXPECT_EQ(m.all(3, by_b[1]), Values{6 * 9 * 2});
   }
+}
+
+// b, b W, b W^2, ...: each is made of the one before it, which a sequence holds. The rule of MatMul needs ranks.
+TEST(LoopGradient, OfProductsWithWhatIterationsRead) {
+  for (int recompute : {0, 1}) {
+    TestModel m;
+    Expr n = m.input("n", DType::kI64, {}), b = m.input("b", DType::kF64, {1, 2}),
+         w = m.input("w", DType::kF64, {2, 2});
+    Expr one = make(m.scope, "SequenceConstruct", {b});
+    LoopBody body(m.graph, {one});
+    Expr so_far = body.carried[0];
+    body.returns(
+        {body.condition, make(*body.scope, "SequenceInsert", {so_far, matmul(at(so_far, -1), body.use(w))})});
+    Expr y = at(loop(m.scope, n, {}, {one}, body, {{"recompute", recompute}})[0], -1);
+    const auto all = [&](Expr fetch) {
+      return m.values({n, b, w},
+                      {count_of(2), *numbers({1, 2}).reshaped({1, 2}), *numbers({1, 1, 0, 2}).reshaped({2, 2})},
+                      fetch);
+    };
+    EXPECT_EQ(all(y), (Values{1, 11}));
+    const std::vector<Expr> first = m.gradients(y, {b, w});
+    ASSERT_TRUE(first[0].valid() && first[1].valid());
+    EXPECT_EQ(all(first[0]), (Values{4, 4}));        // W^2 1
+    EXPECT_EQ(all(first[1]), (Values{3, 3, 9, 9}));  // b^T (W 1)^T + (b W)^T 1^T
+    const Expr by_b = m.gradients(first[0], {w})[0];
+    ASSERT_TRUE(by_b.valid());
+    EXPECT_EQ(all(by_b), (Values{3, 3, 5, 5}));  // 1 (W 1)^T + W^T 1 1^T
+    const std::vector<Expr> by_w = m.gradients(first[1], {b, w});
+    ASSERT_TRUE(by_w[0].valid() && by_w[1].valid());
+    EXPECT_EQ(all(by_w[0]), (Values{8, 8}));        // 1^T W 1 + 2 W 1
+    EXPECT_EQ(all(by_w[1]), (Values{5, 5, 7, 7}));  // the sum of b + 2 b
+  }
+}
+
+// x before what there was last: x^2, x^4, x. Where the place is, the gradient tells without what it was put in.
+TEST(LoopGradient, OfWhatIsPutBeforeTheLast) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {2});
+  Expr one = make(m.scope, "SequenceConstruct", {x});
+  LoopBody body(m.graph, {x, one});
+  ExprScope& s = *body.scope;
+  Expr next = body.carried[0] * body.carried[0];
+  body.returns({body.condition, next, make(s, "SequenceInsert", {body.carried[1], next, constant_int(s, -1)})});
+  Expr items = loop(m.scope, n, {}, {x, one}, body)[1];
+  Expr all = make(m.scope, "ConcatFromSequence", {items}, {{"axis", int64_t{0}}});
+  Expr g = m.gradients(all * constant(m.scope, numbers({1, 1, 10, 10, 100, 100})), {x})[0];
+  ASSERT_TRUE(g.valid());
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, all), (Values{4, 9, 16, 81, 2, 3}));
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{4 + 320 + 100, 6 + 1080 + 100}));
+  int twins = 0;
+  for (NodeId id = 0; id < m.graph->node_count(); ++id) {
+    const Node& node = m.graph->node(id);
+    if (!node.name.ends_with(kTwinSuffix)) continue;
+    ++twins;
+    EXPECT_EQ(node.output_count, 3) << "what is carried, and what x was in each iteration";
+  }
+  EXPECT_EQ(twins, 1);
 }
 
 // In the first iterations there is nothing to be kept of the sequence.

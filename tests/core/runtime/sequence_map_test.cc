@@ -98,6 +98,39 @@ TEST(SequenceMap, HasGradientsOfAnyOrder) {
   EXPECT_EQ(m.values({x, y, w}, given, third[1]), Values{18});
 }
 
+// The rule of MatMul needs ranks, which nobody knows of what comes out of a sequence that was empty at first.
+TEST(SequenceMap, HasGradientsOfAnyOrderThroughProductsOfMatrices) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {Dim::symbol("n"), 2}), y = m.input("y", DType::kF64, {1, 2}),
+       w = m.input("w", DType::kF64, {2, 2});
+  Expr pair = make(m.scope, "SequenceConstruct", {x, y});
+  MapBody body(m.graph, {pair});
+  body.returns({matmul(body.items[0] * body.items[0], body.use(w))});
+  Expr products = sequence_map(m.scope, {pair}, body)[0];
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  const auto all = [&](Expr fetch) {
+    return m.values({x, y, w},
+                    {*numbers({1, 2, 3, -1}).reshaped({2, 2}), *numbers({5, 6}).reshaped({1, 2}),
+                     *numbers({1, 2, 3, 4}).reshaped({2, 2})},
+                    fetch);
+  };
+  EXPECT_EQ(all(at(products, 0)), (Values{13, 18, 12, 22}));
+  const std::vector<Expr> first = m.gradients(at(products, 0), {x, w});
+  ASSERT_TRUE(first[0].valid() && first[1].valid());
+  EXPECT_EQ(all(first[0]), (Values{6, 28, 18, -14}));  // 2 x (w00 + w01), 2 x (w10 + w11)
+  EXPECT_EQ(all(first[1]), (Values{10, 10, 5, 5}));    // the sums of x^2 over the rows
+  const std::vector<Expr> second = m.gradients(first[0], {x, w});
+  ASSERT_TRUE(second[0].valid() && second[1].valid());
+  EXPECT_EQ(all(second[0]), (Values{6, 14, 6, 14}));
+  EXPECT_EQ(all(second[1]), (Values{8, 8, 2, 2}));  // 2 x, summed over the rows
+  const Expr crossed = m.gradients(first[1], {x})[0];
+  ASSERT_TRUE(crossed.valid());
+  EXPECT_EQ(all(crossed), (Values{4, 8, 12, -4}));
+  const Expr third = m.gradients(second[1], {x})[0];
+  ASSERT_TRUE(third.valid());
+  EXPECT_EQ(all(third), (Values{4, 4, 4, 4}));
+}
+
 // Values and places come from one node, which the gradient of the body must leave to whoever differentiates the rest.
 TEST(SequenceMap, GradientsOfItsBodyEndAtWhatGoesIn) {
   TestModel m;
