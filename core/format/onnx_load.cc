@@ -245,8 +245,8 @@ class Loader {
     return sub;
   }
 
-  // Attributes that stand in the metadata, as ONNX does not know them. They change no result, so a key or value that says
-  // nothing here, of a later version perhaps, is no reason to refuse a file.
+  // Attributes that stand in the metadata, as ONNX does not know them. They change no result, so a key or value that is
+  // not known here, of a later version perhaps, is no reason to refuse a file.
   static void add_hints(const OpDef& op, const NodeWire& wire, Attrs* attrs) {
     for (const auto& [key, value] : wire.metadata) {
       if (!key.starts_with(kHintPrefix) || (value != "0" && value != "1")) continue;

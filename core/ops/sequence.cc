@@ -90,7 +90,7 @@ Expr grad_of_item(Expr gradient, Expr position, Expr by) {
   return ensure_rank(make(gradient.scope(), "SequenceAt", {gradient, position}), by.type());
 }
 
-// Where the item is that was put in. The gradient tells how long the sequence was before: loops would keep that sequence.
+// Where the item is that was put in. How long the sequence was before, the gradient tells: loops would keep that for it.
 Status grad_insert(GradContext& c) {
   const Expr at = c.has_input(2) ? from_begin(c.input(2), length_of(c.grad(0)) - constant_int(c.scope(), 1))
                                  : constant_int(c.scope(), -1);

@@ -187,7 +187,7 @@ class LoopGradient {
 
   // Which of the body's values the gradient needs. Those that are the same in all iterations, and those that cannot be
   // stacked, are computed again. (A Loop has sequences for those whose shape may differ.) With `recompute` all are that
-  // come of what goes in, but for those that might be others then.
+  // come of what goes in. What might be another then is kept in any case, what branches and loops made of it too.
   void find_needed() {
     std::vector<bool> same(forward_values_, false);
     for (const Graph::Capture& capture : both_->captures()) {
@@ -197,10 +197,10 @@ class LoopGradient {
     for (NodeId id = 0; id < both_->node_count() && both_->node(id).first_output < forward_values_; ++id) {
       const Node& node = both_->node(id);
       const bool input = node.is(kWeftDomain, "Input");
-      const bool repeatable = node.op->is_pure() && !input;
+      const bool repeatable = node.op->is_pure() && !input && graphs_all_pure(node);
       const bool constant = repeatable && std::all_of(node.inputs.begin(), node.inputs.end(),
                                                       [&](ValueId v) { return v == kNoValue || same[v]; });
-      const bool again = recompute_ && repeatable && graphs_all_pure(node);
+      const bool again = recompute_ && repeatable;
       for (int i = 0; i < node.output_count; ++i) {
         const ValueId v = node.output(i);
         same[v] = same[v] || constant;
@@ -461,8 +461,8 @@ class LoopGradient {
     }
   }
 
-  // What the sequence `kept` of the body was in an iteration. All sequences that are kept begin without items, and so know
-  // no rank.
+  // What the sequence `kept` of the body was in an iteration. The long sequences begin without items, so that of theirs no
+  // rank is known.
   Expr stretch(Expr items, Expr begin, Expr length, ValueId kept) const {
     return ensure_rank(make(items.scope(), "weft.SequenceSlice", {items, begin, length}), body_.type(kept));
   }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 
+#include "core/exec/host_functions.h"
 #include "core/passes/merge_loops.h"
 #include "tests/core/runtime/subgraph_common.h"
 
@@ -228,22 +229,71 @@ TEST(LoopRecompute, OfRandomNumbers) {
   EXPECT_EQ(kept_by_twin(*m.graph), 4);
 }
 
-// A loop of loops keeps what goes into every fourth step of 16, and then what four steps need.
+// A function of the program that gives 2, 3, 5, 7, ...: another number whenever it is called.
+struct Primes {
+  static constexpr char kName[] = "loop_recompute_test.primes";
+  int calls = 0;
+
+  Primes() { set_host_function(kName, std::make_shared<const HostFunction>(&next, this, nullptr)); }
+  Primes(const Primes&) = delete;
+  ~Primes() { remove_host_function(kName); }
+  static Status next(void* user, const std::vector<Tensor>&, std::vector<Tensor>* out) {
+    constexpr double kFirst[] = {2, 3, 5, 7, 11, 13, 17, 19};
+    int& calls = static_cast<Primes*>(user)->calls;
+    (*out)[0] = one_number(kFirst[calls++ % 8]);
+    return {};
+  }
+};
+
+// What a branch made of what a function of the program gave is kept, like that itself: as a tensor, although the branch
+// takes only what is the same in all iterations, and as a sequence.
+TEST(LoopRecompute, OfBranchesThatCallTheProgram) {
+  for (int recompute : {0, 1}) {
+    for (bool in_sequence : {false, true}) {
+      Primes primes;
+      TestModel m;
+      Expr c = m.input("c", DType::kBool, {}), x = m.input("x", DType::kF64, {});
+      LoopBody body(m.graph, {x});
+      const auto branch = [&](Body& made, Expr value) {
+        made.returns({in_sequence ? make(*made.scope, "SequenceConstruct", {value}) : value});
+      };
+      Body yes(body.graph), no(body.graph);
+      branch(yes, make(*yes.scope, "weft.HostCall", std::vector<Expr>(),
+                       {{"name", Primes::kName},
+                        {"dtypes", std::vector<std::string>{"f64"}},
+                        {"shapes", std::vector<std::string>{""}}}));
+      branch(no, scalar(*no.scope, DType::kF64, 1));
+      Expr chosen = make(*body.scope, "If", {body.use(c)},
+                         {{"then_branch", GraphRef(yes.graph)}, {"else_branch", GraphRef(no.graph)}});
+      body.returns({body.condition, body.carried[0] * (in_sequence ? at(chosen, 0) : chosen)});
+      Expr y = loop(m.scope, constant_int(m.scope, 3), {}, {x}, body, {{"recompute", recompute}})[0];
+      Expr g = m.gradients(y, {x})[0];
+      ASSERT_TRUE(g.valid());
+      EXPECT_EQ(m.values({c, x}, {Tensor::scalar<bool>(true), one_number(7)}, g), Values{2 * 3 * 5});
+      EXPECT_EQ(primes.calls, 3);
+    }
+  }
+}
+
+// A loop of loops keeps what goes into every fourth step of 16, and then what four steps need: the gradient of the inner
+// loop runs that once more in any case.
 TEST(LoopRecompute, OfALoopOfLoopsKeepsTheSquareRoot) {
-  TestModel m;
-  Expr x = m.input("x", DType::kF64, {}), w = m.input("w", DType::kF64, {});
-  LoopBody outer(m.graph, {x});
-  LoopBody inner(outer.graph, {outer.carried[0]});
-  inner.returns({inner.condition, inner.carried[0] * inner.use(w)});
-  Expr four = loop(*outer.scope, constant_int(*outer.scope, 4), {}, {outer.carried[0]}, inner)[0];
-  outer.returns({outer.condition, four});
-  Expr y = loop(m.scope, constant_int(m.scope, 4), {}, {x}, outer, {{"recompute", 1}})[0];
-  std::vector<Expr> g = m.gradients(y, {x, w});
-  EXPECT_EQ(kept_by_twin(*m.graph), 2);
-  const std::vector<Tensor> given{one_number(2), one_number(3)};  // x w^16
-  EXPECT_EQ(m.values({x, w}, given, y), Values{2 * 43046721.0});
-  EXPECT_EQ(m.values({x, w}, given, g[0]), Values{43046721.0});
-  EXPECT_EQ(m.values({x, w}, given, g[1]), Values{2 * 16 * 14348907.0});
+  for (int recompute : {0, 1}) {
+    TestModel m;
+    Expr x = m.input("x", DType::kF64, {}), w = m.input("w", DType::kF64, {});
+    LoopBody outer(m.graph, {x});
+    LoopBody inner(outer.graph, {outer.carried[0]});
+    inner.returns({inner.condition, inner.carried[0] * inner.use(w)});
+    Expr four = loop(*outer.scope, constant_int(*outer.scope, 4), {}, {outer.carried[0]}, inner)[0];
+    outer.returns({outer.condition, four});
+    Expr y = loop(m.scope, constant_int(m.scope, 4), {}, {x}, outer, {{"recompute", recompute}})[0];
+    std::vector<Expr> g = m.gradients(y, {x, w});
+    EXPECT_EQ(kept_by_twin(*m.graph), 2);
+    const std::vector<Tensor> given{one_number(2), one_number(3)};  // x w^16
+    EXPECT_EQ(m.values({x, w}, given, y), Values{2 * 43046721.0});
+    EXPECT_EQ(m.values({x, w}, given, g[0]), Values{43046721.0});
+    EXPECT_EQ(m.values({x, w}, given, g[1]), Values{2 * 16 * 14348907.0});
+  }
 }
 
 }  // namespace
