@@ -36,6 +36,13 @@ func given(text string) *string {
 	return &text
 }
 
+// copy gives attributes of the same values, to which others may be added.
+func (a Attrs) copy() Attrs {
+	all := Attrs{}
+	maps.Copy(all, a)
+	return all
+}
+
 // make gives the attributes to the library; nil if there are none.
 func (a Attrs) make() (*C.weft_attrs, error) {
 	if len(a) == 0 {

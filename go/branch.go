@@ -38,22 +38,26 @@ func (g *Graph) If(condition Value, then, otherwise func(b *Graph) []Value) []Va
 //	powers := g.Loop(count, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
 //		return []weft.Value{in[1], in[2].Mul(x), in[2]}
 //	})
-func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph, in []Value) []Value) []Value {
-	return g.orBroken().repeat("Loop", append([]Value{count, condition}, initial...), Attrs{}, body, 1)
+//
+// attrs, of which at most one may be given, are further attributes of the operator Loop: with "recompute" a gradient keeps
+// of each iteration only what goes into it and computes the rest again, in less memory and more time.
+func (g *Graph) Loop(
+	count, condition Value, initial []Value, body func(b *Graph, in []Value) []Value, attrs ...Attrs,
+) []Value {
+	g = g.orBroken()
+	return g.repeat("Loop", append([]Value{count, condition}, initial...), g.ownAttrs(attrs), body, 1)
 }
 
-// Scan runs what body builds once for each item along an axis, the first unless attrs says otherwise (with the attributes
-// of the operator Scan; nil for none), of the scanned values, which are of one length. body gets the graph of an iteration
-// and its values: what is carried, which is initial at first, and an item of each scanned value. It gives what is carried
-// on, and then anything of which every iteration's is wanted. The result is what is carried, as the last iteration left
-// it, and then the others, stacked.
-func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) []Value, attrs Attrs) []Value {
-	all := Attrs{}
-	for name, value := range attrs {
-		all[name] = value
-	}
+// Scan runs what body builds once for each item along an axis, the first unless attrs says otherwise, of the scanned
+// values, which are of one length. body gets the graph of an iteration and its values: what is carried, which is initial
+// at first, and an item of each scanned value. It gives what is carried on, and then anything of which every iteration's
+// is wanted. The result is what is carried, as the last iteration left it, and then the others, stacked. attrs, of which
+// at most one may be given, are further attributes of the operator Scan, "recompute" as for Loop among them.
+func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) []Value, attrs ...Attrs) []Value {
+	g = g.orBroken()
+	all := g.ownAttrs(attrs)
 	all["num_scan_inputs"] = len(scanned)
-	return g.orBroken().repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
+	return g.repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
 }
 
 // SequenceMap computes what body builds for each item of sequences of one length: the first of the inputs, and others that
@@ -89,10 +93,7 @@ func (g *Graph) FlexAttention(query, key, value Value, options FlexAttentionOpti
 	if options.SoftmaxPrecision != 0 {
 		plain["softmax_precision"] = options.SoftmaxPrecision
 	}
-	attrs := Attrs{}
-	for name, value := range plain {
-		attrs[name] = value
-	}
+	attrs := plain.copy()
 	modify := func(name string, build func(b *Graph, x Value) Value) {
 		if build == nil {
 			return
@@ -110,6 +111,15 @@ func (g *Graph) FlexAttention(query, key, value Value, options FlexAttentionOpti
 	modify("score_mod", options.ScoreMod)
 	modify("prob_mod", options.ProbMod)
 	return g.Add(op, inputs, attrs, "", 1)[0]
+}
+
+// ownAttrs is a copy of the attributes, of which at most one may be given.
+func (g *Graph) ownAttrs(given []Attrs) Attrs {
+	attrs, err := only(given)
+	if err != nil {
+		g.fail(err)
+	}
+	return attrs.copy()
 }
 
 // repeat adds a node with a body, the first outputs of which, so many, are none of the node.

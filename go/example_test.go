@@ -116,7 +116,7 @@ func ExampleGraph_Scan() {
 	sums := g.Scan([]weft.Value{zero}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
 		sum := in[0].Add(in[1])
 		return []weft.Value{sum, sum}
-	}, nil)[1]
+	})[1]
 	s := need(weft.NewSession(g))
 	defer s.Close()
 	in := need(weft.TensorOf[float32](1, 2, 3))

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	weft "github.com/weft-ml/weft/go"
@@ -16,7 +17,7 @@ func TestLoopsCarryAndStack(t *testing.T) {
 	x, n := g.Input("x", weft.F32), g.Input("n", weft.I64)
 	powers := g.Loop(n, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
 		return []weft.Value{in[1], in[2].Mul(x.In(b)), in[2]}
-	})
+	}, weft.Attrs{"recompute": true})
 	sums := g.Scan([]weft.Value{x}, powers[1:], func(b *weft.Graph, in []weft.Value) []weft.Value {
 		sum := in[0].Add(in[1])
 		return []weft.Value{sum, sum}
@@ -40,9 +41,13 @@ func TestLoopsThatDoNotFit(t *testing.T) {
 	cases := map[string]func(g *weft.Graph, x weft.Value){
 		"no condition":    func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, none) },
 		"nothing carried": func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, first) },
-		"nothing to scan": func(g *weft.Graph, x weft.Value) { g.Scan([]weft.Value{x}, nil, first, nil) },
-		"no body":         func(g *weft.Graph, x weft.Value) { g.Scan(nil, []weft.Value{x}, nil, nil) },
+		"nothing to scan": func(g *weft.Graph, x weft.Value) { g.Scan([]weft.Value{x}, nil, first) },
+		"no body":         func(g *weft.Graph, x weft.Value) { g.Scan(nil, []weft.Value{x}, nil) },
 		"after an error":  func(g *weft.Graph, x weft.Value) { x.Softmax(0, 1); g.Loop(x, x, []weft.Value{x}, first) },
+		"no flag": func(g *weft.Graph, x weft.Value) {
+			g.Scan(nil, []weft.Value{x}, func(_ *weft.Graph, in []weft.Value) []weft.Value { return in },
+				weft.Attrs{"recompute": 2})
+		},
 	}
 	for name, misuse := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -52,6 +57,40 @@ func TestLoopsThatDoNotFit(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestLoopsTakeOneListOfAttributes(t *testing.T) {
+	noLeaks(t)
+	given := weft.Attrs{"recompute": true}
+	build := map[string]func(g *weft.Graph, x weft.Value, attrs ...weft.Attrs) []weft.Value{
+		"Loop": func(g *weft.Graph, x weft.Value, attrs ...weft.Attrs) []weft.Value {
+			same := func(_ *weft.Graph, in []weft.Value) []weft.Value { return in[1:] }
+			return g.Loop(g.Constant(int64(3)), weft.Value{}, []weft.Value{x}, same, attrs...)
+		},
+		"Scan": func(g *weft.Graph, x weft.Value, attrs ...weft.Attrs) []weft.Value {
+			same := func(_ *weft.Graph, in []weft.Value) []weft.Value { return in[:1] }
+			return g.Scan([]weft.Value{x}, []weft.Value{x}, same, attrs...)
+		},
+	}
+	for name, loop := range build {
+		t.Run(name, func(t *testing.T) {
+			for _, attrs := range [][]weft.Attrs{nil, {nil}, {{}}, {given}} {
+				g := newGraph(t)
+				if out := loop(g, g.Input("x", weft.F32, 2), attrs...); len(out) != 1 || g.Err() != nil {
+					t.Errorf("with %v got %v, %v", attrs, out, g.Err())
+				}
+			}
+			g := newGraph(t)
+			loop(g, g.Input("x", weft.F32, 2), given, given)
+			err := g.Err()
+			if !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), "2 options were given") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if len(given) != 1 {
+		t.Errorf("the attributes are %v now", given)
 	}
 }
 

@@ -134,6 +134,9 @@ func (w *world) choices(kind reflect.Type) []any {
 	case reflect.TypeFor[weft.Attrs]():
 		return []any{weft.Attrs(nil), weft.Attrs{"a": nil, "b": w.closedTensor}, weft.Attrs{"c": new(weft.Graph)},
 			weft.Attrs{"d": 'x'}}
+	case reflect.TypeFor[[]weft.Attrs]():
+		return []any{[]weft.Attrs(nil), []weft.Attrs{nil}, []weft.Attrs{{"a": nil, "b": w.closedTensor}},
+			[]weft.Attrs{{"c": new(weft.Graph)}}, make([]weft.Attrs, 2)}
 	case reflect.TypeFor[[]weft.HostOutput]():
 		return []any{[]weft.HostOutput{{DType: weft.F32}}, []weft.HostOutput(nil),
 			[]weft.HostOutput{{DType: 99, Shape: []any{nil}}}}

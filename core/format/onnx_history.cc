@@ -159,6 +159,7 @@ std::string OpHistory::misfit_of_attrs(const NodeForm& node, const Version& vers
   for (const auto& [name, value] : node.attrs) {
     if (among(version.attrs, name)) continue;
     const AttrDef* def = node.def.find_attr(name);
+    if (def != nullptr && def->is_hint) continue;
     if (def != nullptr && def->default_value && node.def.held(*def->default_value) == value) continue;
     return cat("its attribute '", name, "' came later");
   }

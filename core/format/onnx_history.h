@@ -14,6 +14,8 @@ namespace weft::onnx {
 constexpr int kOldestSavedOpset = 7;
 // What readers of the time of opset 21 and later know; it is enough for all that is written.
 constexpr int kIrVersion = 10;
+// The first version of the file format whose nodes have metadata.
+constexpr int kNodeMetadataVersion = 10;
 
 // A node of the domain ai.onnx, to be looked at.
 struct NodeForm {

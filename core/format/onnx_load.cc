@@ -245,6 +245,16 @@ class Loader {
     return sub;
   }
 
+  // Attributes that stand in the metadata, as ONNX does not know them. They change no result, so a key or value that is
+  // not known here, of a later version perhaps, is no reason to refuse a file.
+  static void add_hints(const OpDef& op, const NodeWire& wire, Attrs* attrs) {
+    for (const auto& [key, value] : wire.metadata) {
+      if (!key.starts_with(kHintPrefix) || (value != "0" && value != "1")) continue;
+      const AttrDef* def = op.find_attr(key.substr(kHintPrefix.size()));
+      if (def != nullptr && def->is_hint) attrs->set(def->name, value == "1");
+    }
+  }
+
   static Status too_many_nodes() {
     return unimplemented("its functions come to more than ", kMostFunctionNodes, " nodes");
   }
@@ -274,6 +284,7 @@ class Loader {
       WEFT_TRY(AttrValue value, attribute(attr.wire, op));
       attrs.set(name, std::move(value));
     }
+    add_hints(*op, wire, &attrs);
     if (own && wire.op_type == "Variable") return add_variable(*graph, wire, attrs);
     WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
     if (op->full_name() == "If" && inputs.size() == 1 && graphs.size() == 2) {

@@ -51,6 +51,8 @@ Result<Parts> form_in(const Graph& graph, const Node& node, const OpDef& op, con
   for (int i = 0; i < c.output_count(); ++i) form.outputs.push_back(&c.output(i));
   if (std::string why = history.misfit(form, opset); !why.empty()) return unimplemented(why);
   for (const auto& [name, value] : node.attrs) {
+    const AttrDef* def = op.find_attr(name);
+    if (def != nullptr && def->is_hint) continue;
     if (!history.has_attr(c.op, name, opset)) c.attrs.erase(name);  // it says what is so without it
   }
   parts.def = &op;

@@ -293,6 +293,7 @@ Result<NodeWire> read_node(std::string_view bytes) {
         case 5: out.attributes.push_back(view(reader)); break;
         case 7: out.domain = text(reader); break;
         case 8: out.overload = text(reader); break;
+        case 9: out.metadata.push_back(read_entry(view(reader))); break;
         default: reader.skip();
       }
     }

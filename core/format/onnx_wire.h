@@ -28,6 +28,8 @@ enum : int32_t {
 
 // Metadata of a weight that was a variable where it was saved: whether optimizers train it, "1" or "0".
 inline constexpr std::string_view kTrainableMark = "weft.trainable";
+// Metadata of a node: the name of an attribute that is a hint stands behind it, and the value is "1" or "0".
+inline constexpr std::string_view kHintPrefix = "weft.";
 
 struct TensorWire {
   std::string_view name;
@@ -70,6 +72,7 @@ struct NodeWire {
   std::string_view name, op_type, domain, overload;
   std::vector<std::string_view> inputs, outputs;
   std::vector<std::string_view> attributes;  // AttributeProto each
+  std::vector<std::pair<std::string_view, std::string_view>> metadata;
 };
 
 struct DimWire {

@@ -134,8 +134,8 @@ class Writer {
     }
     return {};
   }
-  static void add_entry(pbf_writer& tensor, uint32_t field, std::string_view key, std::string_view value) {
-    pbf_writer entry(tensor, field);
+  static void add_entry(pbf_writer& message, uint32_t field, std::string_view key, std::string_view value) {
+    pbf_writer entry(message, field);
     entry.add_string(1, key.data(), key.size());
     entry.add_string(2, value.data(), value.size());
   }
@@ -482,6 +482,7 @@ class Writer {
     size_t next_capture = static_cast<size_t>(node.schema_inputs);
     for (const auto& [name, value] : text.attrs) {
       const AttrDef* def = text.op.find_attr(name);
+      if (def != nullptr && def->is_hint) continue;
       if (def != nullptr && def->use == AttrUse::kType) {
         WEFT_CHECK(add_type_attribute(proto, name, value.s()));
         continue;
@@ -507,7 +508,18 @@ class Writer {
       attribute.add_int32(20, kTypeGraph);
     }
     if (!domain.empty()) proto.add_string(7, domain.data(), domain.size());
+    add_hints(proto, text);
     return {};
+  }
+
+  // ONNX has no attributes for them. Files of before do without: the results are the same.
+  void add_hints(pbf_writer& proto, const NodeText& text) const {
+    if (ir_version() < kNodeMetadataVersion) return;
+    for (const auto& [name, value] : text.attrs) {
+      const AttrDef* def = text.op.find_attr(name);
+      if (def == nullptr || !def->is_hint || (def->default_value && *def->default_value == value)) continue;
+      add_entry(proto, 9, cat(kHintPrefix, name), cat(value.i()));
+    }
   }
 
   // What stands in the place of a node.

@@ -147,8 +147,9 @@ Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
   for (const AttrDef& def : op.attrs()) {
     const AttrValue* value = attrs->find(def.name);
     if (value == nullptr) continue;
-    // The library's own operators say it themselves; functions of programs are given what their languages have for it.
-    if (op.is_added()) WEFT_CHECK(check_use(def, *value));
+    // The library's own operators say it themselves, but none looks at hints; functions of programs are given what their
+    // languages have for it.
+    if (op.is_added() || def.is_hint) WEFT_CHECK(check_use(def, *value));
     attrs->set(def.name, op.held(*value));
   }
   return {};

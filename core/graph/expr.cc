@@ -206,6 +206,11 @@ Expr concat(const std::vector<Expr>& parts, int64_t axis) {
 
 Expr matmul(Expr a, Expr b) { return a.valid() ? make(a.scope(), "MatMul", {a, b}) : a; }
 
+Expr ensure_rank(Expr x, const ValueType& like) {
+  if (!x.valid() || x.has_rank() || !like.has_rank) return x;
+  return make(x.scope(), "weft.EnsureRank", {x}, {{"rank", static_cast<int64_t>(like.dims.size())}});
+}
+
 Expr sum_to(Expr gradient, Expr like) {
   if (!gradient.valid() || same_dims(gradient, like)) return gradient;
   return make(gradient.scope(), "weft.SumTo", {gradient, like});

@@ -99,6 +99,8 @@ Expr unsqueeze(Expr x, const std::vector<int64_t>& axes);
 Expr squeeze(Expr x, const std::vector<int64_t>& axes);
 Expr concat(const std::vector<Expr>& parts, int64_t axis);
 Expr matmul(Expr a, Expr b);
+// The same value, known to be of the rank of `like` where its own is not known; of a sequence, its items.
+Expr ensure_rank(Expr x, const ValueType& like);
 // What numbers of elements, and what is divided by them, are computed in: f16 ends at 65504.
 inline DType counting_dtype(DType dtype) { return dtype == DType::kF64 ? DType::kF64 : DType::kF32; }
 // Sums a gradient over the axes along which `like` was broadcast to it.

@@ -56,4 +56,19 @@ std::vector<bool> needed_nodes(const Graph& graph, const std::vector<ValueId>& r
   return needed;
 }
 
+bool all_pure(const Graph& graph) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& node = graph.node(id);
+    if (!node.op->is_pure() && !node.is(kWeftDomain, "Input")) return false;
+    if (!graphs_all_pure(node)) return false;
+  }
+  return true;
+}
+
+bool graphs_all_pure(const Node& node) {
+  return std::all_of(node.attrs.begin(), node.attrs.end(), [](const Attrs::Item& item) {
+    return item.second.kind() != AttrKind::kGraph || all_pure(*item.second.graph());
+  });
+}
+
 }  // namespace weft

@@ -19,4 +19,9 @@ std::vector<ValueId> nearest_first(const Graph& graph, std::vector<ValueId> root
 // Whether `roots` need it, for each node.
 std::vector<bool> needed_nodes(const Graph& graph, const std::vector<ValueId>& roots);
 
+// Whether each of its nodes gives the same whenever it is given the same, those of graphs inside of nodes too.
+bool all_pure(const Graph& graph);
+// The same of the graphs that are attributes of a node.
+bool graphs_all_pure(const Node& node);
+
 }  // namespace weft

@@ -20,6 +20,7 @@ struct AttrDef {
   bool required = false;
   std::optional<AttrValue> default_value;
   AttrUse use = AttrUse::kPlain;
+  bool is_hint = false;  // a flag of how a node is computed, not of what: see `hint`
 
   const char* kind_text() const;  // as documentation calls it
 };
@@ -57,6 +58,12 @@ class WithAttrs {
   }
   Def& flag(std::string_view name, bool default_value, std::string_view doc) {
     return add({std::string(name), AttrKind::kInt, std::string(doc), false, int64_t{default_value}, AttrUse::kFlag});
+  }
+  // A flag that says how something is computed: the results are the same either way. It is the library's own, also where
+  // the operator is ONNX's: files keep it as metadata of the node.
+  Def& hint(std::string_view name, bool default_value, std::string_view doc) {
+    return add(
+        {std::string(name), AttrKind::kInt, std::string(doc), false, int64_t{default_value}, AttrUse::kFlag, true});
   }
   Def& dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
     return add({std::string(name), AttrKind::kInt, std::string(doc), false, static_cast<int64_t>(default_value),

@@ -275,6 +275,12 @@ Status scan_without_batches(DowngradeContext&) {
   return unimplemented("it scanned the items of a batch before, each on its own");
 }
 
+constexpr char kRecomputeDoc[] =
+    "Whether the gradient keeps of each iteration no more than what goes into it (what is carried, and what random "
+    "nodes and host functions gave) and computes the rest again: it takes less memory and more time, and gives the "
+    "same. An attribute of Weft's own: ONNX files have it as the metadata `weft.recompute` of the node, and do without "
+    "before opset 21.";
+
 }  // namespace
 
 void define_op_loop(OpRegistry& ops) {
@@ -294,6 +300,7 @@ void define_op_loop(OpRegistry& ops) {
       .types("I", set_of(DType::kI64))
       .types("B", set_of(DType::kBool))
       .required_attr("body", AttrKind::kGraph, "What an iteration computes.")
+      .hint("recompute", false, kRecomputeDoc)
       .optional_input("M", "I", "The most iterations, one element; less than 1 is none. Without it, any number.")
       .optional_input("cond", "B", "Whether there is a first iteration, one element. Without it there is.")
       .variadic_input("v_initial", "any", "What is carried, as it is at first.", 0)
@@ -319,6 +326,7 @@ void define_op_loop(OpRegistry& ops) {
                      "The axis along which each output is stacked; 0 if not given.")
       .optional_attr("scan_output_directions", AttrKind::kInts,
                      "Of each, whether the first iteration's comes first (0) or last (1).")
+      .hint("recompute", false, kRecomputeDoc)
       .variadic_input("initial_state_and_scan_inputs", "any",
                       "What is carried, as it is at first; then what is scanned.")
       .mixed_inputs()

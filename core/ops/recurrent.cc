@@ -192,9 +192,10 @@ template <CellKind cell>
 OpDef& backward(OpDef& op, std::string_view of) {
   attributes<cell>(op)
       .group("gradient/recurrent")
-      .doc(cat("The gradients of ", of,
-               ": its steps are made again, and gone through from the last to the first. A gradient of "
-               "these is made step by step, so it needs a number of steps that is known before the run."));
+      .doc(cat(
+          "The gradients of ", of,
+          ": its steps are made again, and gone through from the last to the first. A gradient of "
+          "these is made step by step where the number of steps is known before the run, else of a Scan over them."));
   inputs<cell>(op).optional_input("dY", "T", "The gradient to Y.").optional_input("dY_h", "T", "The gradient to Y_h.");
   if (cell == CellKind::kLstm) op.optional_input("dY_c", "T", "The gradient to Y_c.");
   // What is seldom asked for comes last: an output costs its time.

@@ -1,4 +1,4 @@
-// RNN, GRU and LSTM made of other operators, step by step.
+// RNN, GRU and LSTM made of other operators.
 #pragma once
 
 #include "core/graph/expr.h"
@@ -6,7 +6,8 @@
 
 namespace weft {
 
-// Needs to know the number of steps. The gradient of the operators' gradients is made of it.
+// Step by step where the number of steps is known, else as a Scan over them; X must have a rank. The gradient of the
+// operators' gradients is made of it.
 Status recurrent_body(CellKind cell, BodyContext& c);
 
 }  // namespace weft

@@ -59,6 +59,9 @@ Status upgrade_scan_of_batches(UpgradeContext& c) {
   const size_t outputs = own->outputs().size();
   attrs.set("body", GraphRef(std::move(own)));
   if (const AttrValue* directions = c.attrs.find("directions")) attrs.set("scan_input_directions", *directions);
+  const AttrValue* recompute_attr = c.attrs.find("recompute");
+  const AttrValue recompute = recompute_attr != nullptr ? *recompute_attr : AttrValue(false);
+  attrs.set("recompute", recompute);
   std::vector<Expr> made = make_all(scope, "Scan", inputs, std::move(attrs), static_cast<int>(outputs));
   std::vector<ValueId> results;
   for (size_t k = 0; k < outputs; ++k) {
@@ -72,7 +75,7 @@ Status upgrade_scan_of_batches(UpgradeContext& c) {
   WEFT_CHECK(scope.status());
   WEFT_CHECK(one->set_outputs(std::move(results)));
   c.inputs = std::move(batches);
-  c.attrs = Attrs{{"num_scan_inputs", static_cast<int64_t>(c.inputs.size())}};
+  c.attrs = Attrs{{"num_scan_inputs", static_cast<int64_t>(c.inputs.size())}, {"recompute", recompute}};
   c.attrs.set("body", GraphRef(std::move(one)));
   return {};
 }

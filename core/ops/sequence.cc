@@ -36,8 +36,7 @@ Status infer_at(InferContext& c) {
 }
 
 // As many dimensions as all items share; those that differ are open.
-Status infer_insert(InferContext& c) {
-  WEFT_CHECK(c.check_number(2));
+Status infer_joined(InferContext& c) {
   if (!c.has_rank(0) || !c.has_rank(1) || c.rank(0) != c.rank(1)) return {};
   Dims dims = c.dims(0);
   for (size_t d = 0; d < dims.size(); ++d) {
@@ -47,8 +46,20 @@ Status infer_insert(InferContext& c) {
   return {};
 }
 
+Status infer_insert(InferContext& c) {
+  WEFT_CHECK(c.check_number(2));
+  return infer_joined(c);
+}
+
 Status infer_erase(InferContext& c) {
   WEFT_CHECK(c.check_number(1));
+  c.output(0) = c.input(0);
+  return {};
+}
+
+Status infer_stretch(InferContext& c) {
+  WEFT_CHECK(c.check_number(1));
+  WEFT_CHECK(c.check_number(2));
   c.output(0) = c.input(0);
   return {};
 }
@@ -65,23 +76,31 @@ Status infer_length(InferContext& c) {
   return {};
 }
 
-// A position of a sequence as one from its begin: negative ones count from its end.
-Expr from_begin(Expr position, Expr sequence) {
+Expr length_of(Expr sequence) { return make(sequence.scope(), "SequenceLength", {sequence}); }
+
+// A position of a sequence of that length as one from its begin: negative ones count from its end.
+Expr from_begin(Expr position, Expr length) {
   const Expr given = cast(position, DType::kI64);
   const Expr negative = cast(make(given.scope(), "Less", {given, scalar_like(given, 0)}), DType::kI64);
-  return given + negative * make(given.scope(), "SequenceLength", {sequence});
+  return given + negative * length;
 }
 
-// Where the item is that was put in.
+// The item of a gradient that is the gradient by `by`, which tells its rank.
+Expr grad_of_item(Expr gradient, Expr position, Expr by) {
+  return ensure_rank(make(gradient.scope(), "SequenceAt", {gradient, position}), by.type());
+}
+
+// Where the item is that was put in. How long the sequence was before, the gradient tells: loops would keep that for it.
 Status grad_insert(GradContext& c) {
-  const Expr at = c.has_input(2) ? from_begin(c.input(2), c.input(0)) : constant_int(c.scope(), -1);
+  const Expr at = c.has_input(2) ? from_begin(c.input(2), length_of(c.grad(0)) - constant_int(c.scope(), 1))
+                                 : constant_int(c.scope(), -1);
   if (c.needs(0)) c.set_grad(0, make(c.scope(), "SequenceErase", {c.grad(0), at}));
-  if (c.needs(1)) c.set_grad(1, make(c.scope(), "SequenceAt", {c.grad(0), at}));
+  if (c.needs(1)) c.set_grad(1, grad_of_item(c.grad(0), at, c.input(1)));
   return {};
 }
 
 Status grad_erase(GradContext& c) {
-  const Expr at = c.has_input(1) ? from_begin(c.input(1), c.input(0)) : Expr();
+  const Expr at = c.has_input(1) ? from_begin(c.input(1), length_of(c.input(0))) : Expr();
   const Expr item = make(c.scope(), "SequenceAt", {c.input(0), at.valid() ? at : constant_int(c.scope(), -1)});
   c.set_grad(0, make(c.scope(), "SequenceInsert", {c.grad(0), fill_like(item, 0), at}));
   return {};
@@ -100,7 +119,7 @@ Status infer_as_first(InferContext& c) {
 
 Status grad_construct(GradContext& c) {
   for (int i = 0; i < c.input_count(); ++i) {
-    if (c.needs(i)) c.set_grad(i, make(c.scope(), "SequenceAt", {c.grad(0), constant_int(c.scope(), i)}));
+    if (c.needs(i)) c.set_grad(i, grad_of_item(c.grad(0), constant_int(c.scope(), i), c.input(i)));
   }
   return {};
 }
@@ -111,7 +130,29 @@ Status grad_at(GradContext& c) {
 }
 
 Status grad_at_grad(GradContext& c) {
-  c.set_grad(0, make(c.scope(), "SequenceAt", {c.grad(0), c.input(2)}));
+  c.set_grad(0, grad_of_item(c.grad(0), c.input(2), c.input(0)));
+  return {};
+}
+
+Expr stretch(Expr sequence, Expr begin, Expr length) {
+  return make(sequence.scope(), "weft.SequenceSlice", {sequence, begin, length});
+}
+
+// Asks for the length of what is put behind alone: what loops put something behind of grows, and they would keep it.
+Status grad_sequence_concat(GradContext& c) {
+  const Expr behind = length_of(c.input(1)), before = length_of(c.grad(0)) - behind;
+  if (c.needs(0)) c.set_grad(0, stretch(c.grad(0), constant_int(c.scope(), 0), before));
+  if (c.needs(1)) c.set_grad(1, stretch(c.grad(0), before, behind));
+  return {};
+}
+
+// Zeros like the items before and behind.
+Status grad_sequence_slice(GradContext& c) {
+  const Expr all = c.input(0), begin = c.input(1), end = begin + c.input(2);
+  const Expr before = fill_like(stretch(all, constant_int(c.scope(), 0), begin), 0);
+  const Expr behind = fill_like(stretch(all, end, length_of(all) - end), 0);
+  const Expr so_far = make(c.scope(), "weft.SequenceConcat", {before, c.grad(0)});
+  c.set_grad(0, make(c.scope(), "weft.SequenceConcat", {so_far, behind}));
   return {};
 }
 
@@ -199,6 +240,25 @@ void define_op_sequence(OpRegistry& ops) {
       .output("output", "seq(T)", "As many items as like has, in their shapes.")
       .infer(infer_at_grad)
       .grad(grad_at_grad);
+  ops.add(kWeftDomain, "SequenceConcat")
+      .group("gradient")
+      .doc("The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.")
+      .types("T", kTensorTypes)
+      .input("A", "seq(T)", "A sequence.")
+      .input("B", "seq(T)", "Another one.")
+      .output("C", "seq(T)", "The items of A, then those of B.")
+      .infer(infer_joined)
+      .grad(grad_sequence_concat);
+  ops.add(kWeftDomain, "SequenceSlice")
+      .group("gradient")
+      .doc("Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.")
+      .types("T", kTensorTypes)
+      .input("input", "seq(T)", "The sequence.")
+      .input("begin", "i64", "The number of the first item, from 0.")
+      .input("length", "i64", "How many items, 0 or more.")
+      .output("output", "seq(T)", "The items.")
+      .infer(infer_stretch)
+      .grad(grad_sequence_slice);
   ops.add(kWeftDomain, "SequenceAdd")
       .group("gradient/sequence")
       .doc("Item by item, the sums of two sequences of equally many items of equal shapes.")

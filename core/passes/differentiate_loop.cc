@@ -1,10 +1,13 @@
 // The gradient of Loop and Scan. The node is made once more with outputs that stack what the gradient of an iteration
 // needs (rewriting makes one node of the two); then a Scan goes through these from their end, whose body is the gradient
 // of the body. Where the shapes differ from iteration to iteration, sequences take the place of stacks and a Loop that of
-// the Scan. All of these have gradients themselves.
+// the Scan. Of a value that is a sequence itself, the items of all iterations are one long sequence, which is carried. All
+// of these have gradients themselves. Where the node says `recompute`, what goes into an iteration is all that is kept, and
+// the Scan or Loop, which says so too, computes the rest again.
 #include "core/passes/differentiate_loop.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/graph/subgraph.h"
 #include "core/graph/walk.h"
@@ -15,6 +18,8 @@ namespace weft {
 
 namespace {
 
+bool is_sequence(const ValueType& type) { return type.kind == Kind::kSequence && type.holds == Kind::kTensor; }
+
 class LoopGradient {
  public:
   explicit LoopGradient(GradContext& context)
@@ -23,7 +28,8 @@ class LoopGradient {
         graph_(scope_.graph()),
         node_(context.node()),
         body_(*node_.attrs.graph("body")),
-        loop_(node_.is("Loop")) {
+        loop_(node_.is("Loop")),
+        recompute_(node_.attrs.b("recompute")) {
     first_in_ = loop_ ? 2 : 0;
     first_out_ = loop_ ? 1 : 0;
     scanned_ = loop_ ? 0 : static_cast<size_t>(node_.attrs.i("num_scan_inputs"));
@@ -180,7 +186,8 @@ class LoopGradient {
   }
 
   // Which of the body's values the gradient needs. Those that are the same in all iterations, and those that cannot be
-  // stacked, are computed again. (A Loop has sequences for those whose shape may differ.)
+  // stacked, are computed again. (A Loop has sequences for those whose shape may differ.) With `recompute` all are that
+  // come of what goes in. What might be another then is kept in any case, what branches and loops made of it too.
   void find_needed() {
     std::vector<bool> same(forward_values_, false);
     for (const Graph::Capture& capture : both_->captures()) {
@@ -190,14 +197,15 @@ class LoopGradient {
     for (NodeId id = 0; id < both_->node_count() && both_->node(id).first_output < forward_values_; ++id) {
       const Node& node = both_->node(id);
       const bool input = node.is(kWeftDomain, "Input");
-      const bool repeatable = node.op->is_pure() && !input;
+      const bool repeatable = node.op->is_pure() && !input && graphs_all_pure(node);
       const bool constant = repeatable && std::all_of(node.inputs.begin(), node.inputs.end(),
                                                       [&](ValueId v) { return v == kNoValue || same[v]; });
+      const bool again = recompute_ && repeatable;
       for (int i = 0; i < node.output_count; ++i) {
         const ValueId v = node.output(i);
         same[v] = same[v] || constant;
         const ValueType& type = both_->type(v);
-        const bool kept = type.kind == Kind::kTensor && (loop_ || stays(type));
+        const bool kept = !again && type.kind == Kind::kTensor && (loop_ || stays(type));
         stops[v] = input || (!constant && (!repeatable || kept));
       }
     }
@@ -223,9 +231,9 @@ class LoopGradient {
   Status check_kept() const {
     for (ValueId id : kept_) {
       const ValueType& type = body_.type(id);
-      if (type.kind == Kind::kTensor) continue;
+      if (type.kind == Kind::kTensor || is_sequence(type)) continue;
       return unimplemented("its gradient needs '", body_.value(id).name, "' of each iteration, which is ", type.text(),
-                           "; only tensors can be kept");
+                           "; only tensors and sequences of tensors can be kept");
     }
     return {};
   }
@@ -251,11 +259,21 @@ class LoopGradient {
 
   // -- The node once more.
 
-  // The body with its inputs and captures, to be given more outputs; says where each value went.
-  Result<std::shared_ptr<Graph>> body_again(std::vector<ValueId>* map) const {
+  // The body with its inputs and captures, to be given more outputs; says where each value went. Inputs of the types `more`
+  // come behind what is carried, and are carried too.
+  Result<std::shared_ptr<Graph>> body_again(const std::vector<ValueType>& more, std::vector<ValueId>* map,
+                                            std::vector<ValueId>* added) const {
     WEFT_TRY(std::shared_ptr<Graph> again, Graph::make_subgraph(graph_.shared_from_this()));
     map->assign(body_.value_count(), kNoValue);
-    for (ValueId id : body_.inputs()) {
+    for (size_t i = 0; i <= body_.inputs().size(); ++i) {
+      for (size_t m = 0; i == first_in_ + carried_ && m < more.size(); ++m) {
+        std::string name = cat(node_.name, kTwinSuffix, m);
+        while (body_.find(name) != kNoValue) name += '_';
+        added->emplace_back();
+        WEFT_TRY(added->back(), again->add_input(name, more[m]));
+      }
+      if (i == body_.inputs().size()) break;
+      const ValueId id = body_.inputs()[i];
       WEFT_TRY((*map)[id], again->add_input(body_.value(id).name, body_.type(id)));
     }
     for (size_t c = 0; c < body_.captures().size(); ++c) {
@@ -282,13 +300,74 @@ class LoopGradient {
     return i < list.size() ? list[i] : 0;
   }
 
-  std::string twin_name() const { return cat(node_.name, kTwinSuffix); }
+  // What the iterations gave, one behind the other. Of a value that is a sequence itself: all its items, and where those of
+  // each iteration begin and how many they are.
+  struct Sequence {
+    Expr items, begins, lengths;
+  };
+
+  // Makes the node once more, to carry one sequence for each of the values `in_sequences` and to stack the values `more`,
+  // places in `kept_` both. Of those that are sequences themselves the lengths are stacked last.
+  Status make_twin(const std::vector<size_t>& in_sequences, const std::vector<size_t>& more) {
+    const size_t first_scanned = first_in_ + carried_;
+    std::vector<Expr> inputs = own_inputs(), empty;
+    inputs.resize(std::max(inputs.size(), first_scanned));
+    std::vector<ValueType> types;
+    for (size_t j : in_sequences) {
+      empty.push_back(make(scope_, "SequenceEmpty", std::initializer_list<Expr>{},
+                           {{"dtype", static_cast<int64_t>(body_.type(kept_[j]).dtype)}}));
+      types.push_back(empty.back().type());
+    }
+    WEFT_CHECK(scope_.status());
+    inputs.insert(inputs.begin() + static_cast<std::ptrdiff_t>(first_scanned), empty.begin(), empty.end());
+    std::vector<ValueId> map, added, outputs, lengths;
+    WEFT_TRY(std::shared_ptr<Graph> body, body_again(types, &map, &added));
+    ExprScope inner(*body, node_.origin);
+    for (size_t k = 0; k < first_out_ + carried_; ++k) outputs.push_back(map[body_.outputs()[k]]);
+    for (size_t s = 0; s < in_sequences.size(); ++s) {
+      const ValueId id = kept_[in_sequences[s]];
+      const Expr before(inner, added[s]), item(inner, map[id]);
+      const bool several = is_sequence(body_.type(id));
+      outputs.push_back(make(inner, several ? "weft.SequenceConcat" : "SequenceInsert", {before, item}).id());
+      if (several) lengths.push_back(make(inner, "SequenceLength", {item}).id());
+    }
+    WEFT_CHECK(inner.status());
+    for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
+    for (size_t j : more) outputs.push_back(map[kept_[j]]);
+    outputs.insert(outputs.end(), lengths.begin(), lengths.end());
+    WEFT_CHECK(body->set_outputs(outputs));
+    Attrs attrs = node_.attrs;
+    attrs.set("body", GraphRef(body));
+    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
+      std::vector<int64_t> list = attrs.ints_or_empty(name);
+      if (list.empty()) continue;
+      list.resize(stacked_ + more.size() + lengths.size(), 0);
+      attrs.set(name, std::move(list));
+    }
+    made_ = make_all(scope_, node_.op->full_name(), inputs, std::move(attrs),
+                     static_cast<int>(outputs.size() - first_out_), cat(node_.name, kTwinSuffix));
+    size_t next = carried_;
+    for (size_t j : in_sequences) sequences_[j].items = made_[next++];
+    next += stacked_;
+    for (size_t j : more) stacks_[j] = {made_[next++], 0, 0};
+    for (size_t j : in_sequences) {
+      if (!is_sequence(body_.type(kept_[j]))) continue;
+      sequences_[j].lengths = made_[next++];
+      sequences_[j].begins =
+          make(scope_, "CumSum", {sequences_[j].lengths, constant_int(scope_, 0)}, {{"exclusive", int64_t{1}}});
+    }
+    return scope_.status();
+  }
 
   Status keep_stacks() {
-    std::vector<ValueId> more;
-    std::vector<size_t> more_of;
+    std::vector<size_t> more, in_sequences;
     stacks_.resize(kept_.size());
+    sequences_.resize(kept_.size());
     for (size_t j = 0; j < kept_.size(); ++j) {
+      if (is_sequence(body_.type(kept_[j]))) {
+        in_sequences.push_back(j);
+        continue;
+      }
       bool there = false;
       for (size_t i = 0; i < scanned_ && !there; ++i) {
         if (scanned_in(i) != kept_[j]) continue;
@@ -302,57 +381,18 @@ class LoopGradient {
         stacks_[j] = {context_.output(output), listed("scan_output_axes", k), listed("scan_output_directions", k)};
         there = true;
       }
-      if (there) continue;
-      more.push_back(kept_[j]);
-      more_of.push_back(j);
+      if (!there) more.push_back(j);
     }
     // A node may leave out what is carried, of which the gradient needs the shape.
-    if (more.empty() && context_.output_count() >= static_cast<int>(carried_)) return {};
-    std::vector<ValueId> map, outputs;
-    WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
-    for (ValueId id : body_.outputs()) outputs.push_back(map[id]);
-    for (ValueId id : more) outputs.push_back(map[id]);
-    WEFT_CHECK(body->set_outputs(outputs));
-    Attrs attrs = node_.attrs;
-    attrs.set("body", GraphRef(body));
-    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
-      std::vector<int64_t> list = attrs.ints_or_empty(name);
-      if (list.empty()) continue;
-      list.resize(stacked_ + more.size(), 0);
-      attrs.set(name, std::move(list));
-    }
-    const std::vector<Expr> made = make_all(scope_, node_.op->full_name(), own_inputs(), std::move(attrs),
-                                            static_cast<int>(carried_ + stacked_ + more.size()), twin_name());
-    WEFT_CHECK(scope_.status());
-    for (size_t m = 0; m < more.size(); ++m) stacks_[more_of[m]] = {made[carried_ + stacked_ + m], 0, 0};
-    made_ = made;
-    return {};
+    const bool enough = context_.output_count() >= static_cast<int>(carried_);
+    return more.empty() && in_sequences.empty() && enough ? Status() : make_twin(in_sequences, more);
   }
 
   Status keep_sequences() {
-    std::vector<ValueId> map, outputs;
-    WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
-    ExprScope inner(*body, node_.origin);
-    std::vector<Expr> inputs = own_inputs();
-    inputs.resize(first_in_ + carried_);
-    for (size_t k = 0; k < first_out_ + carried_; ++k) outputs.push_back(map[body_.outputs()[k]]);
-    for (ValueId id : kept_) {
-      Expr none = make(scope_, "SequenceEmpty", std::initializer_list<Expr>{},
-                       {{"dtype", static_cast<int64_t>(body_.type(id).dtype)}});
-      WEFT_CHECK(scope_.status());
-      inputs.push_back(none);
-      WEFT_TRY(ValueId before, body->add_input("", none.type()));
-      outputs.push_back(make(inner, "SequenceInsert", {Expr(inner, before), Expr(inner, map[id])}).id());
-    }
-    WEFT_CHECK(inner.status());
-    for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
-    WEFT_CHECK(body->set_outputs(outputs));
-    const std::vector<Expr> made = make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}},
-                                            static_cast<int>(carried_ + kept_.size() + stacked_), twin_name());
-    WEFT_CHECK(scope_.status());
-    for (size_t j = 0; j < kept_.size(); ++j) sequences_.push_back(made[carried_ + j]);
-    made_ = made;
-    return {};
+    std::vector<size_t> all(kept_.size());
+    std::iota(all.begin(), all.end(), 0);
+    sequences_.resize(kept_.size());
+    return make_twin(all, {});
   }
 
   // -- The way back.
@@ -421,6 +461,12 @@ class LoopGradient {
     }
   }
 
+  // What the sequence `kept` of the body was in an iteration. The long sequences begin without items, so that of theirs no
+  // rank is known.
+  Expr stretch(Expr items, Expr begin, Expr length, ValueId kept) const {
+    return ensure_rank(make(items.scope(), "weft.SequenceSlice", {items, begin, length}), body_.type(kept));
+  }
+
   Status go_back_by_scan() {
     Back back;
     WEFT_CHECK(begin_back(&back));
@@ -441,9 +487,20 @@ class LoopGradient {
                         listed("scan_output_directions", k)};
       WEFT_TRY(back.map[weights_[with_grad_.size() + s]], scan(stack, body_.type(stacked_out(k))));
     }
+    ExprScope inner(*back.graph, node_.origin);
     for (size_t j = 0; j < kept_.size(); ++j) {
-      WEFT_TRY(back.map[map_[kept_[j]]], scan(stacks_[j], body_.type(kept_[j])));
+      ValueId& kept = back.map[map_[kept_[j]]];
+      if (!is_sequence(body_.type(kept_[j]))) {
+        WEFT_TRY(kept, scan(stacks_[j], body_.type(kept_[j])));
+        continue;
+      }
+      const ValueType number = ValueType::tensor(DType::kI64, {});
+      WEFT_TRY(const ValueId items, back.graph->capture(graph_, sequences_[j].items.id()));
+      WEFT_TRY(const ValueId begin, scan({sequences_[j].begins, 0, 0}, number));
+      WEFT_TRY(const ValueId length, scan({sequences_[j].lengths, 0, 0}, number));
+      kept = stretch(Expr(inner, items), Expr(inner, begin), Expr(inner, length), kept_[j]).id();
     }
+    WEFT_CHECK(inner.status());
     if (axes.empty()) {  // of a Scan: a Loop has kept the number of the iteration
       const Stack stack{context_.input(scanned_input(0)), listed("scan_input_axes", 0),
                         listed("scan_input_directions", 0)};
@@ -460,7 +517,8 @@ class LoopGradient {
     WEFT_CHECK(back.graph->set_outputs(outputs));
     Attrs attrs{{"body", GraphRef(back.graph)},
                 {"num_scan_inputs", static_cast<int64_t>(axes.size())},
-                {"scan_input_directions", directions}};
+                {"scan_input_directions", directions},
+                {"recompute", recompute_}};
     auto any = [](const std::vector<int64_t>& list) {
       return std::any_of(list.begin(), list.end(), [](int64_t n) { return n != 0; });
     };
@@ -476,6 +534,15 @@ class LoopGradient {
     return {};
   }
 
+  // How often it went round: there is a sequence or a stack, and either tells.
+  Expr iterations() {
+    if (!sequences_.empty() && !sequences_[0].lengths.valid())
+      return make(scope_, "SequenceLength", {sequences_[0].items});
+    const Expr stack =
+        sequences_.empty() ? context_.grad(static_cast<int>(carried_ + with_stacked_grad_[0])) : sequences_[0].lengths;
+    return make(scope_, "Gather", {shape_of(stack), constant_int(scope_, 0)});
+  }
+
   Status go_back_by_loop() {
     Back back;
     WEFT_CHECK(begin_back(&back));
@@ -487,17 +554,21 @@ class LoopGradient {
       WEFT_TRY(ValueId id, back.graph->capture(graph_, outer.id()));
       return Expr(inner, id);
     };
-    // There is a sequence, or a stack: both tell how often it went round.
-    Expr count = sequences_.empty() ? make(scope_, "Gather",
-                                           {shape_of(context_.grad(static_cast<int>(carried_ + with_stacked_grad_[0]))),
-                                            constant_int(scope_, 0)})
-                                    : make(scope_, "SequenceLength", {sequences_[0]});
+    const Expr count = iterations();
     WEFT_CHECK(scope_.status());
     WEFT_TRY(Expr all, captured(count));
     const Expr place = all - constant_int(inner, 1) - Expr(inner, number);
     for (size_t j = 0; j < kept_.size(); ++j) {
-      WEFT_TRY(Expr sequence, captured(sequences_[j]));
-      back.map[map_[kept_[j]]] = make(inner, "SequenceAt", {sequence, place}).id();
+      WEFT_TRY(Expr items, captured(sequences_[j].items));
+      ValueId& kept = back.map[map_[kept_[j]]];
+      if (!is_sequence(body_.type(kept_[j]))) {
+        kept = ensure_rank(make(inner, "SequenceAt", {items, place}), body_.type(kept_[j])).id();
+        continue;
+      }
+      WEFT_TRY(Expr begins, captured(sequences_[j].begins));
+      WEFT_TRY(Expr lengths, captured(sequences_[j].lengths));
+      const Expr begin = make(inner, "Gather", {begins, place}), length = make(inner, "Gather", {lengths, place});
+      kept = stretch(items, begin, length, kept_[j]).id();
     }
     for (size_t s = 0; s < with_stacked_grad_.size(); ++s) {
       WEFT_TRY(Expr stack, captured(context_.grad(static_cast<int>(carried_ + with_stacked_grad_[s]))));
@@ -511,7 +582,8 @@ class LoopGradient {
     std::vector<Expr> inputs{count, Expr()};
     inputs.insert(inputs.end(), back.initial.begin(), back.initial.end());
     const std::vector<Expr> made =
-        make_all(scope_, "Loop", inputs, {{"body", GraphRef(back.graph)}}, static_cast<int>(outputs.size()) - 1);
+        make_all(scope_, "Loop", inputs, {{"body", GraphRef(back.graph)}, {"recompute", recompute_}},
+                 static_cast<int>(outputs.size()) - 1);
     WEFT_CHECK(scope_.status());
     set_grads(made);
     return {};
@@ -522,7 +594,7 @@ class LoopGradient {
   Graph& graph_;
   const Node& node_;
   const Graph& body_;
-  const bool loop_;
+  const bool loop_, recompute_;
   size_t first_in_ = 0, first_out_ = 0;
   size_t carried_ = 0, scanned_ = 0, stacked_ = 0;  // how many
 
@@ -539,7 +611,7 @@ class LoopGradient {
   std::vector<ValueId> kept_;                                                     // values of the body
   std::vector<Expr> made_;     // outputs of the node once more, if it was made: what is carried comes first
   std::vector<Stack> stacks_;  // of `kept_`
-  std::vector<Expr> sequences_;
+  std::vector<Sequence> sequences_;
 };
 
 }  // namespace

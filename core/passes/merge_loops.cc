@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "core/graph/walk.h"
 
@@ -12,22 +13,20 @@ namespace {
 
 bool is_loop(const Node& node) { return node.is("Loop") || node.is("Scan"); }
 
+size_t scanned_count(const Node& node) {
+  return node.is("Loop") ? 0 : static_cast<size_t>(node.attrs.i("num_scan_inputs"));
+}
+// Of the inputs that the schema has: what is carried, and for a Loop the count and the condition before that.
+size_t unscanned_count(const Node& node) { return static_cast<size_t>(node.schema_inputs) - scanned_count(node); }
 size_t carried_count(const Node& node) {
-  return static_cast<size_t>(node.is("Loop")
-                                 ? std::max(node.schema_inputs - 2, 0)
-                                 : node.schema_inputs - static_cast<int32_t>(node.attrs.i("num_scan_inputs")));
+  const size_t unscanned = unscanned_count(node);
+  return node.is("Loop") ? std::max<size_t>(unscanned, 2) - 2 : unscanned;
 }
 size_t first_output(const Node& node) { return node.is("Loop") ? 1 : 0; }
-
-bool all_pure(const Graph& graph) {
-  for (NodeId id = 0; id < graph.node_count(); ++id) {
-    const Node& node = graph.node(id);
-    if (!node.op->is_pure() && !node.is(kWeftDomain, "Input")) return false;
-    for (const auto& [name, attr] : node.attrs) {
-      if (attr.kind() == AttrKind::kGraph && !all_pure(*attr.graph())) return false;
-    }
-  }
-  return true;
+// Where an input stands: that of what is scanned, from the end, as more may be carried before it.
+std::pair<bool, size_t> place_of(const Node& node, size_t input) {
+  const bool scanned = input >= unscanned_count(node);
+  return {scanned, scanned ? static_cast<size_t>(node.schema_inputs) - input : input};
 }
 
 // Whether differentiation made the first of the second: they are one piece of work, whatever the body calls.
@@ -71,17 +70,24 @@ bool same_list(const Node& a, const Node& b, const char* name, size_t count) {
 
 bool does_all(const Node& more, const Node& less) {
   if (more.op != less.op) return false;
-  if (less.schema_inputs > more.schema_inputs ||
-      !std::equal(less.inputs.begin(), less.inputs.begin() + less.schema_inputs, more.inputs.begin())) {
+  // What is carried beside stands behind what both carry, and before what a Scan scans.
+  const size_t scanned = scanned_count(less), unscanned = unscanned_count(less);
+  if (scanned != scanned_count(more) || unscanned > unscanned_count(more)) return false;
+  const auto less_scanned = less.inputs.begin() + static_cast<std::ptrdiff_t>(unscanned);
+  const auto more_scanned = more.inputs.begin() + static_cast<std::ptrdiff_t>(unscanned_count(more));
+  if (!std::equal(less.inputs.begin(), less_scanned, more.inputs.begin()) ||
+      !std::equal(less_scanned, less_scanned + static_cast<std::ptrdiff_t>(scanned), more_scanned)) {
     return false;
+  }
+  // Nor may a Loop have a count or a condition that the other one was not given.
+  for (size_t i = unscanned; less.is("Loop") && i < std::min<size_t>(unscanned_count(more), 2); ++i) {
+    if (more.inputs[i] != kNoValue) return false;
   }
   const Graph &a = *less.attrs.graph("body"), &b = *more.attrs.graph("body");
   const size_t carried = carried_count(less), first = first_output(less);
   const size_t stacked = a.outputs().size() - first - carried;
   if (carried > carried_count(more) || stacked > b.outputs().size() - first - carried_count(more)) return false;
   if (less.is("Scan")) {
-    if (less.schema_inputs != more.schema_inputs || carried != carried_count(more)) return false;
-    const size_t scanned = static_cast<size_t>(less.schema_inputs) - carried;
     for (const char* name : {"scan_input_axes", "scan_input_directions"}) {
       if (!same_list(less, more, name, scanned)) return false;
     }
@@ -90,7 +96,11 @@ bool does_all(const Node& more, const Node& less) {
     }
   }
   std::vector<ValueId> map(a.value_count(), kNoValue);
-  for (size_t i = 0; i < a.inputs().size(); ++i) map[a.inputs()[i]] = b.inputs()[i];
+  const size_t more_carried = b.inputs().size() - a.inputs().size();
+  for (size_t i = 0; i < a.inputs().size(); ++i) {
+    const bool is_scanned = i >= a.inputs().size() - scanned;
+    map[a.inputs()[i]] = b.inputs()[is_scanned ? i + more_carried : i];
+  }
   for (size_t i = 0; i < a.captures().size(); ++i) {
     const ValueId outer = less.inputs[static_cast<size_t>(less.schema_inputs) + i];
     for (size_t j = 0; j < b.captures().size(); ++j) {
@@ -133,19 +143,21 @@ std::vector<LoopMerge> merge_loops(const Graph& graph, const std::vector<NodeId>
   if (loops.size() < 2) return merges;
   merges.resize(graph.node_count());
   // What does all that another does takes what that one takes, at the same places: few loops do.
-  std::map<std::pair<size_t, ValueId>, std::vector<size_t>> taking;
+  std::map<std::pair<std::pair<bool, size_t>, ValueId>, std::vector<size_t>> taking;
   std::vector<size_t> all, body_outputs;
   for (size_t i = 0; i < loops.size(); ++i) {
     const Node& node = graph.node(loops[i]);
     all.push_back(i);
     body_outputs.push_back(node.attrs.graph("body")->outputs().size());
-    for (size_t p = 0; p < static_cast<size_t>(node.schema_inputs); ++p) taking[{p, node.inputs[p]}].push_back(i);
+    for (size_t p = 0; p < static_cast<size_t>(node.schema_inputs); ++p) {
+      taking[{place_of(node, p), node.inputs[p]}].push_back(i);
+    }
   }
   for (size_t i = 0; i < loops.size(); ++i) {
     const Node& less = graph.node(loops[i]);
     const std::vector<size_t>* others = &all;
     for (size_t p = 0; p < static_cast<size_t>(less.schema_inputs); ++p) {
-      const std::vector<size_t>& alike = taking[{p, less.inputs[p]}];
+      const std::vector<size_t>& alike = taking[{place_of(less, p), less.inputs[p]}];
       if (alike.size() < others->size()) others = &alike;
     }
     const int carried = static_cast<int>(carried_count(less));

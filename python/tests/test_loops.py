@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
+import onnx
 import pytest
 
 import weft
@@ -13,12 +14,38 @@ import weft
 def test_a_loop_carries_and_stacks() -> None:
     graph = weft.Graph()
     x, n = graph.input("x", "f32", []), graph.input("n", "i64", [])
-    last, powers = weft.loop(lambda i, go_on, y: (go_on, y * x, y), [x], count=n)
-    session = weft.Session(graph)
-    found = session.run({x: 2.0, n: 3}, [last, powers, *graph.gradients([last], [x])])
-    assert [value.tolist() for value in found] == [16.0, [2.0, 4.0, 8.0], 32.0]
-    none = session.run({x: 2.0, n: 0}, [last, powers])
-    assert [value.tolist() for value in none] == [2.0, []]
+    for recompute in (False, True):
+        last, powers = weft.loop(lambda i, go_on, y: (go_on, y * x, y), [x], count=n, recompute=recompute)
+        session = weft.Session(graph)
+        found = session.run({x: 2.0, n: 3}, [last, powers, *graph.gradients([last], [x])])
+        assert [value.tolist() for value in found] == [16.0, [2.0, 4.0, 8.0], 32.0]
+        none = session.run({x: 2.0, n: 0}, [last, powers])
+        assert [value.tolist() for value in none] == [2.0, []]
+
+
+@pytest.mark.parametrize("opset", [0, 20])
+def test_what_a_gradient_keeps_is_saved_as_metadata(opset: int, tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x, n = graph.input("x", "f32", []), graph.input("n", "i64", [])
+    xs = graph.input("xs", "f32", ["k"])
+    (power,) = weft.loop(lambda i, go_on, y: (go_on, y * x), [x], count=n, recompute=True)
+    (total,) = weft.scan(lambda y, item: y * item, [power], [xs], recompute=True)
+    path = tmp_path / "kept.onnx"
+    graph.save(path, outputs=[total], opset=opset)
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    loops = [node for node in model.graph.node if node.op_type in ("Loop", "Scan")]
+    assert len(loops) == 2
+    for node in loops:
+        assert "recompute" not in [attribute.name for attribute in node.attribute]
+        # Nodes have metadata since version 10 of the format, which came with opset 21.
+        wanted = [("weft.recompute", "1")] if opset == 0 else []
+        assert [(entry.key, entry.value) for entry in node.metadata_props] == wanted
+    again = weft.Graph.load(path)
+    gradient = again.gradients([again.outputs[0]], [again.find("x")])[0]
+    feeds = {again.find("x"): 2.0, again.find("n"): 3, again.find("xs"): [3.0, 5.0]}
+    out = weft.Session(again).run(feeds, [again.outputs[0], gradient])
+    assert [float(value) for value in out] == [16.0 * 15.0, 32.0 * 15.0]  # x^4 times 15, and 4 x^3 times 15
 
 
 def test_a_condition_ends_a_loop() -> None:
@@ -80,6 +107,8 @@ def test_what_does_not_fit() -> None:
         weft.scan(lambda y: y, [x], [])
     with pytest.raises(weft.InvalidArgumentError, match="'scan_input_axes'"):
         weft.scan(lambda item: item, [], [x], axes=[3])
+    with pytest.raises(weft.InvalidArgumentError, match="'recompute' is 2 but must be 0 or 1"):
+        weft.loop(lambda i, go_on, y: (go_on, y), [x], count=3, recompute=2)  # type: ignore[arg-type]
     assert weft.relu(x).graph is graph  # the bodies that failed are over
 
 

@@ -71,6 +71,7 @@ def loop(
     *,
     count: Value | int | None = None,
     condition: Value | None = None,
+    recompute: bool = False,
     name: str | None = None,
 ) -> tuple[Value, ...]:
     """Runs what `body` builds again and again: at most `count` times, and as long as its condition holds.
@@ -81,6 +82,9 @@ def loop(
     every iteration's is wanted. The values of the graph may be used in it.
 
     The result is what is carried, as the last iteration left it, and then the others, stacked along a new first axis.
+
+    A gradient keeps what it needs of each iteration. With `recompute` that is only what goes into the iteration, and the
+    rest is computed again: less memory, more time, the same result.
 
     Examples:
         >>> graph = weft.Graph()
@@ -105,7 +109,7 @@ def loop(
     else:
         most = graph._current.constant(np.int64(whole(count, "the count")))
     ids = [0 if most is None else most.id, 0 if condition is None else condition.id, *(value.id for value in carried)]
-    return _repeat(graph, "Loop", ids, body, {}, 1, name)
+    return _repeat(graph, "Loop", ids, body, {"recompute": recompute}, 1, name)
 
 
 def scan(
@@ -117,6 +121,7 @@ def scan(
     backward: Sequence[bool] | None = None,
     output_axes: Sequence[int] | None = None,
     output_backward: Sequence[bool] | None = None,
+    recompute: bool = False,
     name: str | None = None,
 ) -> tuple[Value, ...]:
     """Runs what `body` builds once for each item along an axis of the `scanned` values, which are of one length.
@@ -126,7 +131,7 @@ def scan(
     The values of the graph may be used in it.
 
     `axes` are the axes of the scanned values (0 if not given), `backward` says which of them are gone through from the
-    end; `output_axes` and `output_backward` are the same for what is stacked.
+    end; `output_axes` and `output_backward` are the same for what is stacked. `recompute` is for gradients, as for `loop`.
 
     The result is what is carried, as the last iteration left it, and then the others, stacked.
 
@@ -147,6 +152,7 @@ def scan(
         "scan_input_directions": None if backward is None else [int(flag) for flag in backward],
         "scan_output_axes": output_axes,
         "scan_output_directions": None if output_backward is None else [int(flag) for flag in output_backward],
+        "recompute": recompute,
     }
     return _repeat(items[0].graph, "Scan", [value.id for value in [*carried, *items]], body, attrs, 0, name)
 

@@ -257,7 +257,12 @@ TEST_F(Building, LoopsCarryAndStack) {
   weft::Graph graph;
   Value x = graph.input("x", DType::f32, ""), n = graph.input("n", DType::i64, "");
   using Values = std::vector<Value>;
-  Values powers = graph.loop(n, Value(), {x}, [&](const Values& in) { return Values{in[1], in[2] * x, in[2]}; });
+  Values powers = graph.loop(
+      n, Value(), {x},
+      [&](const Values& in) {
+        return Values{in[1], in[2] * x, in[2]};
+      },
+      weft::Attrs().set("recompute", true));
   Values until = graph.loop(Value(), Value(), {x}, [&](const Values& in) {
     Value next = in[2] * in[2];
     return Values{next < 100, next};

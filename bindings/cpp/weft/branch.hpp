@@ -21,10 +21,10 @@ inline std::vector<Value> Graph::if_(const Value& condition, const std::function
 
 inline std::vector<Value> Graph::loop(const Value& count, const Value& condition, const std::vector<Value>& initial,
                                       const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
-                                      const Origin& origin) {
+                                      Attrs attrs, const Origin& origin) {
   std::vector<Value> inputs{count, condition};
   inputs.insert(inputs.end(), initial.begin(), initial.end());
-  return repeat("Loop", inputs, Attrs(), body, 1, origin);
+  return repeat("Loop", inputs, std::move(attrs), body, 1, origin);
 }
 
 inline std::vector<Value> Graph::scan(const std::vector<Value>& initial, const std::vector<Value>& scanned,

@@ -155,10 +155,12 @@ class Graph {
   /// `condition` (a bool) on; an empty value is none. `body` is called at once, with the number of the iteration, the
   /// condition and what is carried, which is `initial` at first. It gives the condition for the next iteration, what is
   /// carried on, and then anything of which every iteration's is wanted. The result is what is carried, as the last
-  /// iteration left it, and then the others, stacked along a new first axis.
+  /// iteration left it, and then the others, stacked along a new first axis. `attrs` are further attributes of Loop: with
+  /// "recompute" a gradient keeps of each iteration only what goes into it and computes the rest again, in less memory and
+  /// more time.
   std::vector<Value> loop(const Value& count, const Value& condition, const std::vector<Value>& initial,
                           const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
-                          const Origin& origin = Origin());
+                          Attrs attrs = Attrs(), const Origin& origin = Origin());
   /// Runs what `body` builds once for each item along an axis, the first unless `attrs` says otherwise (with the
   /// attributes of Scan), of the `scanned` values, which are of one length. `body` is called at once, with what is carried,
   /// which is `initial` at first, and an item of each. It gives what is carried on, and then anything of which every

@@ -51,6 +51,29 @@ Status erase(const State&, TensorArgs& args) {
   return {};
 }
 
+Status concat_sequences(const State&, TensorArgs& args) {
+  std::vector<Tensor> items = args.in[0].items();
+  const std::vector<Tensor>& more = args.in[1].items();
+  items.insert(items.end(), more.begin(), more.end());
+  args.out[0] = Tensor::sequence(std::move(items));
+  return {};
+}
+
+Status slice_sequence(const State&, TensorArgs& args) {
+  const std::vector<Tensor>& items = args.in[0].items();
+  for (int i : {1, 2}) {
+    if (args.in[i].count() == 1) continue;
+    return invalid("the ", i == 1 ? "begin" : "length", " must be one number but is ", args.in[i].summary());
+  }
+  const int64_t begin = *args.in[1].as<int64_t>(), length = *args.in[2].as<int64_t>();
+  const int64_t count = static_cast<int64_t>(items.size());
+  if (begin < 0 || length < 0 || begin > count || length > count - begin) {
+    return out_of_range(length, " items from item ", begin, " on are not in the sequence, which has ", count);
+  }
+  args.out[0] = Tensor::sequence(std::vector<Tensor>(items.begin() + begin, items.begin() + begin + length));
+  return {};
+}
+
 Status length(const State&, TensorArgs& args) {
   args.out[0] = Tensor::scalar<int64_t>(args.in[0].count());
   return {};
@@ -121,6 +144,8 @@ void add_cpu_sequence(KernelRegistry& kernels) {
   kernels.add("SequenceInsert", {"plain", nullptr, prepare<&insert>});
   kernels.add("SequenceErase", {"plain", nullptr, prepare<&erase>});
   kernels.add("SequenceLength", {"plain", nullptr, prepare<&length>});
+  kernels.add("weft.SequenceConcat", {"plain", nullptr, prepare<&concat_sequences>});
+  kernels.add("weft.SequenceSlice", {"plain", nullptr, prepare<&slice_sequence>});
   kernels.add("weft.SequenceAtGrad", {"plain", nullptr, prepare<&at_grad>});
   kernels.add("weft.SequenceZeros", {"plain", nullptr, prepare<&zeros>});
   kernels.add("weft.SequenceAdd", {"plain", nullptr, prepare<&add>});

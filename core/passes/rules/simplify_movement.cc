@@ -11,6 +11,12 @@ Status skip(RuleContext& c) {
   return {};
 }
 
+// What says a rank that is known by itself.
+Status skip_known_rank(RuleContext& c) {
+  if (c.type(c.input(0)).has_rank) c.replace(c.mapped_input(0));
+  return {};
+}
+
 Status same_cast(RuleContext& c) {
   const ValueType &in = c.type(c.input(0)), &out = c.type(c.node.output(0));
   if (in.kind == Kind::kTensor && in.dtype == out.dtype) c.replace(c.mapped_input(0));
@@ -118,6 +124,7 @@ Status compose_transposes(RuleContext& c) {
 void add_rule_simplify_movement(RuleRegistry& rules) {
   rules.add({"skip_identity", "Identity", skip});
   rules.add({"skip_identity", "weft.StopGradient", skip});
+  rules.add({"skip_known_rank", "weft.EnsureRank", skip_known_rank});
   rules.add({"skip_same_cast", "Cast", same_cast});
   for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}) {
     rules.add({"compose_reshapes", op, compose_reshapes});

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/format/onnx_wire.h"
 #include "tests/core/format/onnx_common.h"
 
 namespace weft {
@@ -232,6 +233,30 @@ TEST(OnnxSave, DropoutInTrainingIsNoModelForOthers) {
   OnnxSaveOptions whole;
   whole.training = true;
   EXPECT_TRUE(save_onnx_bytes(*graph, {training}, values, whole).ok());
+}
+
+// It is a hint for who builds graphs: others need not know the operator.
+TEST(OnnxSave, OfARankThatIsSaidOthersSeeAnIdentity) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  const ValueId x = *graph->add_input("x", ValueType::tensor(DType::kF32, {Dim(2)}));
+  Result<NodeId> made = graph->add(kWeftDomain, "EnsureRank", {x}, {{"rank", 1}});
+  ASSERT_TRUE(made.ok()) << made.status().text();
+  for (bool training : {false, true}) {
+    OnnxSaveOptions options;
+    options.training = training;
+    Result<std::string> bytes = save_onnx_bytes(*graph, {graph->node(*made).output(0)}, {}, options);
+    ASSERT_TRUE(bytes.ok()) << bytes.status().text();
+    const onnx::GraphWire saved = *onnx::read_graph((*onnx::read_model(*bytes)).graph);
+    ASSERT_EQ(saved.nodes.size(), 1u);
+    const onnx::NodeWire node = *onnx::read_node(saved.nodes[0]);
+    EXPECT_EQ(node.op_type, training ? "EnsureRank" : "Identity");
+    EXPECT_EQ(node.attributes.size(), training ? 1u : 0u);
+    Result<std::shared_ptr<Graph>> again = load(*bytes);
+    ASSERT_TRUE(again.ok()) << again.status().text();
+    Result<std::vector<Tensor>> out = run_graph(*again, {Tensor::vector<float>({3, 4})});
+    ASSERT_TRUE(out.ok()) << out.status().text();
+    EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{3, 4}));
+  }
 }
 
 }  // namespace

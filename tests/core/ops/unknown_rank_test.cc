@@ -5,6 +5,7 @@
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
 namespace {
@@ -49,6 +50,70 @@ TEST(UnknownRank, AWindowTakesAScalarAndAListOfOne) {
     ASSERT_EQ(out[0].count(), 4);
     EXPECT_NEAR(out[0].as<double>()[2], 1, 1e-15);
   }
+}
+
+TEST(UnknownRank, IsSaidByEnsureRank) {
+  Unranked t;
+  Expr x = t.input("x", DType::kF64);
+  Expr y = make(t.scope, "weft.EnsureRank", {x}, {{"rank", int64_t{2}}});
+  ASSERT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+  ASSERT_TRUE(y.has_rank());
+  ASSERT_EQ(y.rank(), 2);
+  EXPECT_FALSE(y.dims()[0] == y.dims()[1]);
+  const std::vector<ValueId> d = *differentiate(*t.graph, {(y * y).id()}, {x.id()}, {});
+  auto session = *Session::make(t.graph, {});
+  const auto run = [&](const Tensor& given, std::vector<Tensor>* out) {
+    return session->run({{x.id()}, {y.id(), d[0]}, {}}, {given}, {}, out);
+  };
+  std::vector<Tensor> out;
+  const Tensor row = *Tensor::vector<double>({3, 4}).reshaped({1, 2});
+  const Status status = run(row, &out);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(out[0].summary(), "f64[1, 2]");
+  EXPECT_EQ(out[0].as<double>()[1], 4);
+  EXPECT_EQ(out[1].summary(), "f64[1, 2]");
+  EXPECT_EQ(out[1].as<double>()[1], 8);
+  expect_error(run(Tensor::vector<double>({3, 4}), &out), Code::kInvalidArgument,
+               "the input must be of rank 2 but is f64[2]");
+}
+
+TEST(UnknownRank, OfItemsIsSaidByEnsureRank) {
+  Unranked t;
+  Expr a(t.scope, *t.graph->add_input("a", ValueType::tensor(DType::kF64, {Dim(2)})));
+  Expr b(t.scope, *t.graph->add_input("b", ValueType::tensor(DType::kF64, {Dim(1), Dim(2)})));
+  Expr x = t.input("x", DType::kF64);
+  const auto of_rank = [&](Expr value, int64_t rank) {
+    return make(t.scope, "weft.EnsureRank", {value}, {{"rank", rank}});
+  };
+  Expr alike = of_rank(make(t.scope, "SequenceConstruct", {a, x}), 1);
+  Expr mixed = of_rank(make(t.scope, "SequenceConstruct", {a, b}), 1);
+  Expr second = make(t.scope, "SequenceAt", {alike, constant_int(t.scope, 1)});
+  ASSERT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+  EXPECT_EQ(alike.type().kind, Kind::kSequence);
+  EXPECT_EQ(second.rank(), 1);
+  auto session = *Session::make(t.graph, {});
+  std::vector<Tensor> out;
+  const Tensor items = Tensor::vector<double>({3, 4}), row = *items.reshaped({1, 2});
+  const Status status = session->run({{a.id(), x.id()}, {second.id()}, {}}, {items, items}, {}, &out);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(out[0].as<double>()[1], 4);
+  expect_error(session->run({{a.id(), b.id()}, {mixed.id()}, {}}, {items, row}, {}, &out), Code::kInvalidArgument,
+               "the items must be of rank 1 but item 1 is f64[1, 2]");
+}
+
+TEST(UnknownRank, EnsureRankRefusesWhatHasNone) {
+  const auto fails = [](const char* op, int64_t rank, const char* text) {
+    Unranked t;
+    Expr x(t.scope, *t.graph->add_input("x", ValueType::tensor(DType::kF64, {Dim(2)})));
+    Expr given = op[0] == '\0' ? x : make(t.scope, op, {x});
+    make(t.scope, "weft.EnsureRank", {given}, {{"rank", rank}});
+    expect_error(t.scope.status(), Code::kInvalidArgument, text);
+  };
+  fails("", -1, "'rank' is -1 but must be from 0 to 64");
+  fails("", 65, "'rank' is 65 but must be from 0 to 64");
+  fails("", 2, "the input must be of rank 2 but is f64[2]");
+  fails("SequenceConstruct", 0, "the input must be of rank 0 but is sequence(f64[2])");
+  fails("Optional", 1, "only tensors and sequences of tensors have a rank");
 }
 
 // A matrix product over a batch of none, whose gradient is zero; dy is a constant of no elements.

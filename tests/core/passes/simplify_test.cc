@@ -74,6 +74,7 @@ TEST(Simplify, OnesAreCounted) {
 
 TEST(Simplify, IdentityAndSameCastGo) {
   expect_left("Neg", [](ExprScope& s, Expr x) { return -make(s, "Identity", {make(s, "weft.StopGradient", {x})}); });
+  expect_left("Neg", [](ExprScope& s, Expr x) { return -make(s, "weft.EnsureRank", {x}, {{"rank", 1}}); });
   expect_left("", [](ExprScope& s, Expr x) { return make(s, "Cast", {x}, {{"to", 1}}); });
   expect_left("Cast Cast", [](ExprScope&, Expr x) { return cast(cast(x, DType::kF64), DType::kF32); });
 }

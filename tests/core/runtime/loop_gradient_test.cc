@@ -1,6 +1,7 @@
 // Gradients through Loop and Scan, of any order. Expected numbers are worked out by hand or are finite differences.
 #include <cmath>
 
+#include "core/passes/merge_loops.h"
 #include "tests/core/runtime/subgraph_common.h"
 
 namespace weft {
@@ -239,6 +240,160 @@ TEST(LoopGradient, OfSequencesThatAreCarried) {
   Expr g = m.gradients(all, {x})[0];
   EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, all), (Values{4, 9, 16, 81}));
   EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{4 + 32, 6 + 108}));
+}
+
+// a, b, a b, a b^2, a^2 b^3, ...: each is the product of the two before it, which a sequence holds.
+struct Products : TestModel {
+  Expr n = input("n", DType::kI64, {}), a = input("a", DType::kF64, {1}), b = input("b", DType::kF64, {1});
+  Expr y;
+  explicit Products(int recompute) {
+    Expr both = make(scope, "SequenceConstruct", {a, b});
+    LoopBody body(graph, {both});
+    Expr so_far = body.carried[0];
+    body.returns({body.condition, make(*body.scope, "SequenceInsert", {so_far, at(so_far, -1) * at(so_far, -2)})});
+    y = at(loop(scope, n, {}, {both}, body, {{"recompute", recompute}})[0], -1);
+  }
+  Values all(int64_t count, Expr fetch) {
+    return values({n, a, b}, {count_of(count), numbers({3}), numbers({2})}, fetch);
+  }
+};
+
+TEST(LoopGradient, OfSequencesThatIterationsRead) {
+  for (int recompute : {0, 1}) {
+    Products m(recompute);
+    const std::vector<Expr> g = m.gradients(m.y, {m.a, m.b});
+    EXPECT_EQ(m.all(0, m.y), Values{2});
+    EXPECT_EQ(m.all(0, g[0]), Values{0});
+    EXPECT_EQ(m.all(0, g[1]), Values{1});
+    EXPECT_EQ(m.all(3, m.y), Values{9 * 8});
+    EXPECT_EQ(m.all(3, g[0]), Values{2 * 3 * 8});
+    EXPECT_EQ(m.all(3, g[1]), Values{3 * 9 * 4});
+    const std::vector<Expr> by_a = m.gradients(g[0], {m.a, m.b}), by_b = m.gradients(g[1], {m.a, m.b});
+    EXPECT_EQ(m.all(3, by_a[0]), Values{2 * 8});
+    EXPECT_EQ(m.all(3, by_a[1]), Values{6 * 3 * 4});
+    EXPECT_EQ(m.all(3, by_b[0]), Values{6 * 3 * 4});
+    EXPECT_EQ(m.all(3, by_b[1]), Values{6 * 9 * 2});
+  }
+}
+
+// b, b W, b W^2, ...: each is made of the one before it, which a sequence holds. The rule of MatMul needs ranks.
+TEST(LoopGradient, OfProductsWithWhatIterationsRead) {
+  for (int recompute : {0, 1}) {
+    TestModel m;
+    Expr n = m.input("n", DType::kI64, {}), b = m.input("b", DType::kF64, {1, 2}),
+         w = m.input("w", DType::kF64, {2, 2});
+    Expr one = make(m.scope, "SequenceConstruct", {b});
+    LoopBody body(m.graph, {one});
+    Expr so_far = body.carried[0];
+    body.returns(
+        {body.condition, make(*body.scope, "SequenceInsert", {so_far, matmul(at(so_far, -1), body.use(w))})});
+    Expr y = at(loop(m.scope, n, {}, {one}, body, {{"recompute", recompute}})[0], -1);
+    const auto all = [&](Expr fetch) {
+      return m.values({n, b, w},
+                      {count_of(2), *numbers({1, 2}).reshaped({1, 2}), *numbers({1, 1, 0, 2}).reshaped({2, 2})},
+                      fetch);
+    };
+    EXPECT_EQ(all(y), (Values{1, 11}));
+    const std::vector<Expr> first = m.gradients(y, {b, w});
+    ASSERT_TRUE(first[0].valid() && first[1].valid());
+    EXPECT_EQ(all(first[0]), (Values{4, 4}));        // W^2 1
+    EXPECT_EQ(all(first[1]), (Values{3, 3, 9, 9}));  // b^T (W 1)^T + (b W)^T 1^T
+    const Expr by_b = m.gradients(first[0], {w})[0];
+    ASSERT_TRUE(by_b.valid());
+    EXPECT_EQ(all(by_b), (Values{3, 3, 5, 5}));  // 1 (W 1)^T + W^T 1 1^T
+    const std::vector<Expr> by_w = m.gradients(first[1], {b, w});
+    ASSERT_TRUE(by_w[0].valid() && by_w[1].valid());
+    EXPECT_EQ(all(by_w[0]), (Values{8, 8}));        // 1^T W 1 + 2 W 1
+    EXPECT_EQ(all(by_w[1]), (Values{5, 5, 7, 7}));  // the sum of b + 2 b
+  }
+}
+
+// x before what there was last: x^2, x^4, x. Where the place is, the gradient tells without what it was put in.
+TEST(LoopGradient, OfWhatIsPutBeforeTheLast) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {2});
+  Expr one = make(m.scope, "SequenceConstruct", {x});
+  LoopBody body(m.graph, {x, one});
+  ExprScope& s = *body.scope;
+  Expr next = body.carried[0] * body.carried[0];
+  body.returns({body.condition, next, make(s, "SequenceInsert", {body.carried[1], next, constant_int(s, -1)})});
+  Expr items = loop(m.scope, n, {}, {x, one}, body)[1];
+  Expr all = make(m.scope, "ConcatFromSequence", {items}, {{"axis", int64_t{0}}});
+  Expr g = m.gradients(all * constant(m.scope, numbers({1, 1, 10, 10, 100, 100})), {x})[0];
+  ASSERT_TRUE(g.valid());
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, all), (Values{4, 9, 16, 81, 2, 3}));
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{4 + 320 + 100, 6 + 1080 + 100}));
+  int twins = 0;
+  for (NodeId id = 0; id < m.graph->node_count(); ++id) {
+    const Node& node = m.graph->node(id);
+    if (!node.name.ends_with(kTwinSuffix)) continue;
+    ++twins;
+    EXPECT_EQ(node.output_count, 3) << "what is carried, and what x was in each iteration";
+  }
+  EXPECT_EQ(twins, 1);
+}
+
+// In the first iterations there is nothing to be kept of the sequence.
+TEST(LoopGradient, OfASequenceThatIsEmptyAtFirst) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {2});
+  Expr none =
+      make(m.scope, "SequenceEmpty", std::initializer_list<Expr>{}, {{"dtype", static_cast<int64_t>(DType::kF64)}});
+  LoopBody body(m.graph, {x, none});
+  ExprScope& s = *body.scope;
+  Expr more = make(s, "SequenceInsert", {body.carried[1], body.carried[0] * body.carried[0]});
+  body.returns({body.condition, at(more, 0) * body.carried[0], more});
+  Expr y = loop(m.scope, n, {}, {x, none}, body)[0];
+  // x, x^2 x, x^2 x^3, x^2 x^5
+  Expr g = m.gradients(y, {x})[0];
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, y), (Values{32, 243}));
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, g), (Values{5 * 16, 5 * 81}));
+  Expr second = m.gradients(g, {x})[0];
+  EXPECT_EQ(m.values({n, x}, {count_of(2), numbers({2, 3})}, second), (Values{20 * 8, 20 * 27}));
+}
+
+// a, a x0, a x0 x1, ...: the last item of the sequence that a Scan carries.
+TEST(LoopGradient, OfASequenceThatAScanCarries) {
+  TestModel m;
+  Expr a = m.input("a", DType::kF64, {}), x = m.input("x", DType::kF64, {Dim::symbol("n")});
+  Expr one = make(m.scope, "SequenceConstruct", {a});
+  Body body(m.graph);
+  Expr before = body.input("before", one.type()), item = body.input("item", DType::kF64, {});
+  Expr next = at(before, -1) * item;
+  body.returns({make(*body.scope, "SequenceInsert", {before, next}), next});
+  const std::vector<Expr> out = scan(m.scope, {one}, {x}, body, {{"scan_output_directions", std::vector<int64_t>{1}}});
+  Expr y = at(out[0], -1);
+  const std::vector<Tensor> given{number(7), numbers({2, 3, 5})};
+  EXPECT_EQ(m.values({a, x}, given, y), Values{210});
+  EXPECT_EQ(m.values({a, x}, given, out[1]), (Values{210, 42, 14}));
+  const std::vector<Expr> g = m.gradients(y, {a, x});
+  EXPECT_EQ(m.values({a, x}, given, g[0]), Values{30});
+  EXPECT_EQ(m.values({a, x}, given, g[1]), (Values{105, 70, 42}));
+  const std::vector<Expr> second = m.gradients(g[1], {a, x});
+  EXPECT_EQ(m.values({a, x}, given, second[0]), Values{15 + 10 + 6});
+  EXPECT_EQ(m.values({a, x}, given, second[1]), (Values{7 * (5 + 3), 7 * (5 + 2), 7 * (3 + 2)}));
+  // By what is stacked, of which the last one comes first.
+  const Expr stacked = m.gradients(at(out[0], 1) * out[1], {x})[0];
+  EXPECT_EQ(m.values({a, x}, given, stacked),
+            (Values{7 * (210 + 42 + 14) + 14 * (105 + 21 + 7), 14 * (70 + 14), 14 * 42}));
+}
+
+// The node that carries the long sequence does what the one that was written does.
+TEST(LoopGradient, AScanThatKeepsSequencesRunsOnce) {
+  TestModel m;
+  Expr a = m.input("a", DType::kF64, {}), x = m.input("x", DType::kF64, {Dim::symbol("n")});
+  Expr one = make(m.scope, "SequenceConstruct", {a});
+  Body body(m.graph);
+  Expr before = body.input("before", one.type()), item = body.input("item", DType::kF64, {});
+  body.returns({make(*body.scope, "SequenceInsert", {before, at(before, -1) * item})});
+  Expr y = at(scan(m.scope, {one}, {x}, body)[0], -1);
+  Expr g = m.gradients(y, {a})[0];
+  auto out = m.run({a, x}, {number(7), numbers({2, 3, 5})}, {y, g});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ(*(*out)[0].as<double>(), 210);
+  EXPECT_EQ(*(*out)[1].as<double>(), 30);
+  const std::string text = *m.session->describe();
+  EXPECT_NE(text.find("\"Scan: \": 2"), std::string::npos) << text;  // that one, and the one that goes back
 }
 
 }  // namespace

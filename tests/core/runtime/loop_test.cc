@@ -91,6 +91,22 @@ TEST(Loop, LoopsThatNeedEachOtherAreNotTakenAsOne) {
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(*(*out)[i].as<double>(), wanted[i]) << i;
 }
 
+// Nothing is carried, so the node without a condition has no input in its place.
+TEST(Loop, OneWithoutAConditionIsNotTakenForOneWithIt) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), begins = m.input("begins", DType::kBool, {});
+  std::vector<Expr> out;
+  for (Expr condition : {begins, Expr()}) {
+    LoopBody body(m.graph, {});
+    body.returns({body.condition, cast(body.number, DType::kF64)});
+    out.push_back(loop(m.scope, n, condition, {}, body)[0]);
+  }
+  auto found = m.run({n, begins}, {count_of(2), Tensor::scalar<bool>(false)}, out);
+  ASSERT_TRUE(found.ok()) << found.status().text();
+  EXPECT_EQ((*found)[0].summary(), "f64[0]");
+  EXPECT_EQ((*found)[1].summary(), "f64[2]");
+}
+
 TEST(Loop, ACountAndAConditionAreBothHeeded) {
   TestModel m;
   Expr n = m.input("n", DType::kI64, {1}), x = m.input("x", DType::kF64, {});

@@ -48,11 +48,11 @@ struct LoopBody : Body {
 };
 
 inline std::vector<Expr> loop(ExprScope& scope, Expr count, Expr condition, const std::vector<Expr>& initial,
-                              const Body& body) {
+                              const Body& body, Attrs attrs = {}) {
   std::vector<Expr> inputs{count, condition};
   inputs.insert(inputs.end(), initial.begin(), initial.end());
-  return make_all(scope, "Loop", inputs, {{"body", GraphRef(body.graph)}},
-                  static_cast<int>(body.graph->outputs().size()) - 1);
+  attrs.set("body", GraphRef(body.graph));
+  return make_all(scope, "Loop", inputs, std::move(attrs), static_cast<int>(body.graph->outputs().size()) - 1);
 }
 
 inline std::vector<Expr> scan(ExprScope& scope, const std::vector<Expr>& initial, const std::vector<Expr>& scanned,

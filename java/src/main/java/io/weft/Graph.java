@@ -490,11 +490,33 @@ public final class Graph extends Handle {
    */
   public List<Value> loop(
       Value count, Value condition, List<Value> initial, BiFunction<Graph, List<Value>, List<Value>> body) {
+    return loop(count, condition, initial, body, null);
+  }
+
+  /**
+   * Adds a node that runs a sub-graph again and again.
+   *
+   * @param count the most iterations, an i64 scalar; null for any number
+   * @param condition whether there is a first iteration, a bool scalar; null for yes
+   * @param initial what is carried, as it is at first
+   * @param body builds, in the sub-graph that it gets, an iteration of the number of the iteration, the condition and
+   *     what is carried, which are the values that it gets: the condition for the next iteration, what is carried on,
+   *     and then anything of which every iteration's is wanted
+   * @param attrs further attributes of the operator Loop; null for none. With "recompute" a gradient keeps of each
+   *     iteration only what goes into it and computes the rest again, in less memory and more time
+   * @return what is carried, as the last iteration left it, and then the others, stacked along a new first axis
+   */
+  public List<Value> loop(
+      Value count,
+      Value condition,
+      List<Value> initial,
+      BiFunction<Graph, List<Value>, List<Value>> body,
+      Attrs attrs) {
     List<Value> inputs = new ArrayList<>();
     inputs.add(count);
     inputs.add(condition);
     inputs.addAll(Check.items(initial, "initial"));
-    return repeat("Loop", inputs, new Attrs(), body, 1);
+    return repeat("Loop", inputs, Attrs.copyOf(attrs), body, 1);
   }
 
   /**

@@ -290,7 +290,12 @@ class GraphTest {
     Value x = graph.input("x", DataType.F32, "");
     Value n = graph.input("n", DataType.I64, "");
     List<Value> powers =
-        graph.loop(n, null, List.of(x), (g, in) -> List.of(in.get(1), g.ops().mul(in.get(2), x), in.get(2)));
+        graph.loop(
+            n,
+            null,
+            List.of(x),
+            (g, in) -> List.of(in.get(1), g.ops().mul(in.get(2), x), in.get(2)),
+            new Attrs().set("recompute", true));
     List<Value> sums =
         graph.scan(
             List.of(x),
