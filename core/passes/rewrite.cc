@@ -159,7 +159,7 @@ class Walk {
     const std::string op = node.op->full_name();
     for (const Rule* rule : options_.rules) {
       if (rule->op[0] != '*' && op != rule->op) continue;
-      RuleContext context(from_, uses_, map_, *scope_, node, kernels_);
+      RuleContext context(from_, uses_, map_, *scope_, node, kernels_, cpu_kernels());
       WEFT_CHECK(rule->apply(context));
       WEFT_CHECK(scope_->status());
       if (!context.replaced()) continue;

@@ -17,12 +17,20 @@ namespace weft {
 class RuleContext {
  public:
   RuleContext(const Graph& from, const std::vector<int32_t>& uses, const std::vector<Expr>& map, ExprScope& scope,
-              const Node& node, const KernelRegistry& kernels)
-      : node(node), from(from), kernels(kernels), uses_(uses), map_(map), scope_(scope), outputs_(node.output_count) {}
+              const Node& node, const KernelRegistry& kernels, const KernelRegistry& folding_kernels)
+      : node(node),
+        from(from),
+        kernels(kernels),
+        folding_kernels(folding_kernels),
+        uses_(uses),
+        map_(map),
+        scope_(scope),
+        outputs_(node.output_count) {}
 
   const Node& node;
   const Graph& from;
   const KernelRegistry& kernels;
+  const KernelRegistry& folding_kernels;  // of the CPU: what constants are computed with
 
   ExprScope& scope() { return scope_; }
   const Attrs& attrs() const { return node.attrs; }

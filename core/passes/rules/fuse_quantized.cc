@@ -49,11 +49,12 @@ std::optional<int64_t> summed_by_conv(const Dims& w) {
 
 // Whether each channel of an image or a line has a filter of its own, with kernels for that, which want the channels last.
 bool one_filter_each(const RuleContext& c, const Node& conv, const Dims& w) {
-  constexpr int64_t kLeast = 16;
+  constexpr int64_t kLeast = 16, kMostTaps = 256;
   const int64_t group = conv.attrs.i("group");
   const bool fixed = !c.from.value(conv.inputs[1]).fed;
-  return fixed && group >= kLeast && w[0].is(group) && (w.size() == 3 || w.size() == 4) && w[1].is(1) &&
-         c.kernels.has("weft.ChannelsLastQLinearConv");
+  const std::optional<int64_t> taps = summed_by_conv(w);
+  return fixed && group >= kLeast && w[0].is(group) && (w.size() == 3 || w.size() == 4) && w[1].is(1) && taps &&
+         *taps <= kMostTaps && c.kernels.has("weft.ChannelsLastQLinearConv");
 }
 
 // Filters of one group are the rows of a product: with fewer the kernels of f32 are faster.

@@ -129,10 +129,24 @@ QuantizedResult within(QuantizedResult y, const ValueLimits& limits) {
 
 Expr quantized(RuleContext& c, ValueId id, const QuantizedResult& y, QuantizedFn make_one, size_t depth);
 
+// Whether another output of the node is wanted as well, as of Split.
+bool has_siblings(const RuleContext& c, ValueId id) {
+  const Node& node = c.from.producer(id);
+  for (int i = 0; i < node.output_count; ++i) {
+    if (node.output(i) != id && c.uses(node.output(i)) > 0) return true;
+  }
+  return false;
+}
+
 // Of an operator that gives some of the integers that it is given.
 Expr quantized_whole(RuleContext& c, ValueId id, const Quantization& code, QuantizedFn make_one, size_t depth) {
   const Node& node = c.from.producer(id);
   const QuantizedResult all(code);
+  if (has_siblings(c, id)) {
+    // What is before them would be computed for each: only bytes that are there are shared.
+    std::optional<MovedBytes> bytes = find_bytes(c, id);
+    return bytes && bytes->code == code ? move_bytes(c, std::move(*bytes)).q : Expr();
+  }
   if (moves(c, node) || (node.is("MaxPool") && node.output_count == 1)) {
     const Expr x = quantized(c, node.inputs[0], all, make_one, depth + 1);
     return x.valid() ? same_of(c, id, x, code) : x;

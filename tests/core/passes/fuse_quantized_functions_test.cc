@@ -116,6 +116,11 @@ TEST(FuseQuantizedFunctions, OthersStay) {
   EXPECT_EQ(t.left(t.quantized<int8_t>(fixed, 0.25f, 0)), "");
   Expr y = t.quantized<int8_t>(make(t.scope, "Sigmoid", {x}), 0.03f, 0);
   EXPECT_EQ(t.left(y, {"fuse_quantized_functions"}).find(kTable), std::string::npos);
+  // A limit must be a scalar, so no 256 of them: at least 1, in steps of 1/2 from 10 on.
+  Expr limit = t.dequantized<uint8_t>(t.input<uint8_t>({}, Bytes{130}), 0.5f, 128);
+  y = t.quantized<uint8_t>(make(t.scope, "Clip", {t.number(0.25f), limit}), 0.5f, 10);
+  stays(y);
+  t.expect_numbers<uint8_t>(y, {12});
 }
 
 }  // namespace

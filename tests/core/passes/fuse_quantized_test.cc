@@ -288,6 +288,25 @@ TEST(FuseQuantized, WhatRepeatsOrPadsDoesSoWithIntegers) {
          {3, 3, -7, -7, 5, 5, 1, 1, 7, 7, -3, -3});
 }
 
+// What stands before a Split is computed once, whatever becomes of its parts; bytes that are there are split as bytes.
+TEST(FuseQuantized, PartsOfOneValue) {
+  QuantizedTest t;
+  const auto split = [&t](Expr x, int count) {
+    return make_all(t.scope, "Split", {x}, {{"axis", int64_t{1}}, {"num_outputs", int64_t{count}}}, count);
+  };
+  std::vector<Expr> parts = split(t.two_channels(), 2);
+  Expr y = concat({t.quantized<uint8_t>(parts[0], 0.5f, 10), t.quantized<uint8_t>(parts[1], 0.25f, 10)}, 1);
+  const std::string left = t.left(y);
+  EXPECT_EQ(left.find("QLinear"), std::string::npos) << left;
+  EXPECT_NE(left.find("ConvInteger"), std::string::npos) << left;
+  EXPECT_EQ(left.find("ConvInteger"), left.rfind("ConvInteger")) << left;
+  t.expect_numbers<uint8_t>(y, {12, 5, 11, 20, 7, 17, 9, 0});
+  parts = split(t.matrix(), 3);
+  y = concat({t.quantized<int8_t>(parts[2], 0.5f, 1), t.quantized<int8_t>(parts[0], 0.5f, 1)}, 1);
+  EXPECT_EQ(t.left(y), "Split Concat");
+  t.expect_numbers<int8_t>(y, {5, 3, -3, 1});
+}
+
 TEST(FuseQuantized, OperandsThatArePadded) {
   QuantizedTest t;
   Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({4, 1}, {1, 2, 3, 4}), 0.25f, int8_t{0});
@@ -415,6 +434,11 @@ TEST(FuseQuantized, OneFilterForEachChannel) {
             std::string::npos);
   Expr twice = t.dequantized<int8_t>(t.fixed<int8_t>({32, 1, 1, 3}, Chars(96, 1)), 1.0f, int8_t{0});
   EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, twice}, attrs), 2.0f, 5)).find("QLinear"),
+            std::string::npos);
+  // So do windows that the taps do not take.
+  const Attrs padded{{"group", int64_t{16}}, {"pads", std::vector<int64_t>{0, 128, 0, 128}}};
+  Expr wide = t.dequantized<int8_t>(t.fixed<int8_t>({16, 1, 1, 257}, Chars(16 * 257, 1)), 1.0f, int8_t{0});
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(make(t.scope, "Conv", {image, wide}, padded), 2.0f, 5)).find("QLinear"),
             std::string::npos);
 }
 

@@ -233,6 +233,20 @@ TEST(Device, BodiesCheckWhatKernelsCheck) {
   expect_error(cut(1, 7), Code::kInvalidArgument, "a frame has 7 elements, but the signal is");
 }
 
+// 1 / (1 + e^-x) at -6.4, -1, 0, 1 and 6.35, in steps of 1/256.
+TEST(Device, TablesOfFunctionsAreMadeOnTheProcessor) {
+  for (const std::string& device : test_devices()) {
+    TestModel m;
+    const auto number = [&m](auto value) { return constant(m.scope, Tensor::scalar(value)); };
+    Expr q = m.input("q", DType::kU8, {5});
+    Expr x = make(m.scope, "DequantizeLinear", {q, number(0.05f), number(uint8_t{128})});
+    Expr y = make(m.scope, "QuantizeLinear", {make(m.scope, "Sigmoid", {x}), number(1.0f / 256), number(uint8_t{0})});
+    y = cast(y, DType::kF64);
+    const Tensor given = Tensor::vector<uint8_t>({0, 108, 128, 148, 255});
+    EXPECT_EQ(*run_one(*session_on(device, m), {q}, {given}, y), (Values{0, 69, 128, 187, 255})) << device;
+  }
+}
+
 TEST(Device, AnErrorThatComesLaterNamesItsNode) {
   for (const std::string& device : test_devices()) {
     TestModel m;
