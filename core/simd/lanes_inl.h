@@ -1,4 +1,5 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, limits, rounding to bf16, and sums and extremes of rows.
+// What the sources of vector kernels share: the rest of an array that fills no vector, products of gradients, limits, rounding to bf16, and sums
+// and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H
@@ -36,6 +37,12 @@ HWY_INLINE auto load_tail(const T* x, int64_t n) {
   const hn::ScalableTag<T> d;
   const Tail<T> tail(x, n, T(0));
   return hn::Load(d, tail.lanes);
+}
+
+// a * b, but 0 where a is exactly 0, as of weft.GradMul.
+template <class V>
+HWY_INLINE V guarded(V a, V b) {
+  return hn::IfThenZeroElse(hn::Eq(a, hn::Zero(hn::DFromV<V>())), hn::Mul(a, b));
 }
 
 // `x` brought to what is between `low` and `high`; a NaN stays one.

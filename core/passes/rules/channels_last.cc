@@ -1,6 +1,6 @@
-// Images with their channels side by side: convolutions, pools and their gradients work on [N, D1, ..., C], between
-// transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the transpose as well, so that
-// those of neighbours meet and fall away.
+// Images with their channels side by side: convolutions, pools, their gradients, and normalizations work on
+// [N, D1, ..., C], between transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the
+// transpose as well, so that those of neighbours meet and fall away.
 #include <algorithm>
 
 #include "core/op/layout.h"
@@ -138,6 +138,16 @@ Status max_pool_grad_channels_last(RuleContext& c) {
   return {};
 }
 
+// GroupNormalization and InstanceNormalization, which names no groups.
+Status group_norm_channels_last(RuleContext& c) {
+  const Expr x = c.mapped_input(0);
+  if (!concrete(x) || x.rank() < 3) return {};
+  if (before_first(x).valid() || goes_last(c, c.input(0))) {
+    replace_by(c, "weft.ChannelsLastGroupNormalization", c.attrs());
+  }
+  return {};
+}
+
 // One number for each image and channel at most: [C, 1, 1] or the like.
 bool by_channel(const Dims& dims, int64_t rank) {
   const int64_t lead = rank - static_cast<int64_t>(dims.size());
@@ -263,6 +273,8 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
   rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
   rules.add({name, "weft.SumTo", sum_to_channels_last});
+  rules.add({name, "GroupNormalization", group_norm_channels_last});
+  rules.add({name, "InstanceNormalization", group_norm_channels_last});
   rules.add({name, "Concat", concat_channels_last});
   for (const char* op : {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin"}) {
     rules.add({name, op, reduce_channels_last});

@@ -181,6 +181,25 @@ TEST(ChannelsLast, PoolsOfEveryKind) {
   }
 }
 
+TEST(ChannelsLast, NormalizationsGoWhereTheInputComesFrom) {
+  ChannelsLastTest t;
+  Attrs same{{"auto_pad", "SAME_UPPER"}};
+  Expr x = t.conv(t.in({2, 4, 9, 7}), {16, 4, 3, 3}, same), scale = t.fixed({16}), bias = t.fixed({16});
+  const std::string op = "weft.ChannelsLastGroupNormalization ";
+  Expr groups = make(t.scope, "GroupNormalization", {x, scale, bias}, {{"num_groups", 4}});
+  EXPECT_EQ(t.left(t.relu(groups)), "Transpose weft.ChannelsLastConv " + op + "Relu Transpose");
+  t.expect_close(t.relu(groups));
+  Expr planes = make(t.scope, "InstanceNormalization", {x, scale, bias});
+  EXPECT_EQ(t.left(t.conv(planes, {8, 16, 1, 1})),
+            "Transpose weft.ChannelsLastConv " + op + "weft.ChannelsLastConv Transpose");
+  t.expect_close(planes);
+  // Beside a convolution of the same image, but not alone.
+  Expr image = t.in({2, 16, 5, 6}), alone = make(t.scope, "InstanceNormalization", {image, scale, bias});
+  EXPECT_EQ(t.left(alone), "InstanceNormalization");
+  EXPECT_EQ(t.left(alone + t.conv(image, {16, 16, 1, 1})),
+            "Transpose " + op + "weft.ChannelsLastConv Add Transpose");
+}
+
 TEST(ChannelsLast, TheReferenceHasChannelsFirst) {
   ChannelsLastTest t;
   Expr y = t.conv(t.in({1, 4, 5, 5}), {8, 4, 3, 3});
