@@ -50,6 +50,17 @@ Status conv_channels_last(RuleContext& c) {
   return {};
 }
 
+// The weight is [C, M / group, ...].
+Status conv_transpose_channels_last(RuleContext& c) {
+  constexpr int64_t kLeastAlone = 5, kLeast = 8;
+  const Expr x = c.mapped_input(0), w = c.mapped_input(1);
+  if (!concrete(x) || !concrete(w) || x.rank() < 3 || x.rank() != w.rank()) return {};
+  const int64_t group = c.attrs().i("group"), out = w.dims()[1].value();
+  if (group < 1 || (group == 1 ? out < kLeastAlone : out < kLeast || x.dims()[1].value() / group < kLeast)) return {};
+  replace_by(c, "weft.ChannelsLastConvTranspose", c.attrs());
+  return {};
+}
+
 // Of integers, in one group.
 Status conv_integer_channels_last(RuleContext& c) {
   const bool quantizes = c.node.is("QLinearConv");
@@ -262,6 +273,7 @@ void add_rule_channels_last(RuleRegistry& rules) {
   const char* name = "channels_last";
   rules.add({name, "Conv", conv_channels_last});
   rules.add({name, "weft.FusedConv", conv_channels_last});
+  rules.add({name, "ConvTranspose", conv_transpose_channels_last});
   rules.add({name, "QLinearConv", conv_integer_channels_last});
   rules.add({name, "ConvInteger", conv_integer_channels_last});
   rules.add({"winograd", "weft.ChannelsLastConv", winograd});
