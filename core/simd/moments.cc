@@ -15,27 +15,6 @@ namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Calls fn(tag, i) for a vector of L elements from i on if there are so many before n, then for half of that, down to one.
-template <typename T, int64_t L, typename Fn>
-HWY_INLINE void for_rest(int64_t i, int64_t n, Fn fn) {
-  const hn::CappedTag<T, L> d;
-  if (i + L <= n) {
-    fn(d, i);
-    i += L;
-  }
-  if constexpr (L > 1) for_rest<T, L / 2>(i, n, fn);
-}
-
-// The same for all of [0, n): as many whole vectors as there are go first.
-template <typename T, typename Fn>
-HWY_INLINE void for_vectors(int64_t n, Fn fn) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) fn(d, i);
-  if constexpr (kLanes > 1) for_rest<T, kLanes / 2>(i, n, fn);
-}
-
 template <typename T>
 void of_row(const T* x, int64_t n, T* mean, T* squares) {
   const T middle = sum_of(x, n, [](auto, auto v) { return v; }) / static_cast<T>(n);
@@ -63,7 +42,7 @@ HWY_INLINE hn::Vec<D> column_sums(D d, const hn::TFromD<D>* x, int64_t rows, int
 
 template <typename T>
 void of_columns(const T* x, int64_t rows, int64_t columns, T* mean, T* squares) {
-  for_vectors<T>(columns, [=](auto d, int64_t c) {
+  over_vectors<T>(columns, [=](auto d, int64_t c) {
     const auto sum = column_sums(d, x + c, rows, columns, [](auto v) { return v; });
     const auto middle = hn::Div(sum, hn::Set(d, static_cast<T>(rows)));
     const auto square = column_sums(d, x + c, rows, columns, [middle](auto v) {
@@ -82,7 +61,7 @@ HWY_INLINE V scaled(V x, V mean, V factor, V shift) {
 
 template <typename T>
 void scale_row(const T* x, T mean, T factor, T shift, T* y, int64_t n) {
-  for_vectors<T>(n, [=](auto d, int64_t i) {
+  over_vectors<T>(n, [=](auto d, int64_t i) {
     hn::StoreU(scaled(hn::LoadU(d, x + i), hn::Set(d, mean), hn::Set(d, factor), hn::Set(d, shift)), d, y + i);
   });
 }
@@ -90,7 +69,7 @@ void scale_row(const T* x, T mean, T factor, T shift, T* y, int64_t n) {
 template <typename T>
 void scale_columns(const T* x, int64_t rows, int64_t columns, const T* mean, const T* factor, const T* shift, T* y) {
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
-    for_vectors<T>(columns, [=](auto d, int64_t c) {
+    over_vectors<T>(columns, [=](auto d, int64_t c) {
       const auto to = scaled(hn::LoadU(d, x + c), hn::LoadU(d, mean + c), hn::LoadU(d, factor + c),
                              hn::LoadU(d, shift + c));
       hn::StoreU(to, d, y + c);
@@ -109,7 +88,7 @@ void slopes_of_row(const T* x, const T* dy, T mean, T inverse, int64_t n, T* sum
 
 template <typename T>
 void grad_of_row(const T* x, const T* dy, T mean, T factor, T bend, T shift, T* dx, int64_t n) {
-  for_vectors<T>(n, [=](auto d, int64_t i) {
+  over_vectors<T>(n, [=](auto d, int64_t i) {
     const auto slope = guarded(hn::LoadU(d, dy + i), hn::Set(d, factor));
     const auto bent = guarded(hn::Set(d, bend), hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean)));
     hn::StoreU(hn::Sub(hn::Sub(slope, bent), hn::Set(d, shift)), d, dx + i);

@@ -8,6 +8,7 @@
 #include "core/simd/moments.h"
 #include "core/simd/power.h"
 #include "core/simd/reduce.h"
+#include "core/simd/resample.h"
 #include "core/simd/rows.h"
 #include "core/simd/symmetric.h"
 
@@ -27,6 +28,8 @@ inline const PowerTable<float>& power_table(float) { return power_f32(current_is
 inline const PowerTable<double>& power_table(double) { return power_f64(current_isa()); }
 inline const ReduceTable<float>& reduce_table(float) { return reduce_f32(current_isa()); }
 inline const ReduceTable<double>& reduce_table(double) { return reduce_f64(current_isa()); }
+inline const ResampleTable<float>& resample_table(float) { return resample_f32(current_isa()); }
+inline const ResampleTable<double>& resample_table(double) { return resample_f64(current_isa()); }
 inline const RowsTable<float>& rows_table(float) { return rows_f32(current_isa()); }
 inline const RowsTable<double>& rows_table(double) { return rows_f64(current_isa()); }
 inline const SymmetricTable<float>& symmetric_table(float) { return symmetric_f32(current_isa()); }

@@ -1,9 +1,10 @@
-// Images with their channels side by side: convolutions, pools, their gradients, and normalizations work on
+// Images with their channels side by side: convolutions, pools, their gradients, normalizations and Resize work on
 // [N, D1, ..., C], between transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the
 // transpose as well, so that those of neighbours meet and fall away.
 #include <algorithm>
 
 #include "core/op/layout.h"
+#include "core/op/resize.h"
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -159,6 +160,29 @@ Status group_norm_channels_last(RuleContext& c) {
   return {};
 }
 
+// What the other inputs say of axes stays; only where these are changes. They are constants, so that the shape is known.
+Status resize_channels_last(RuleContext& c) {
+  const Expr x = before_first(c.mapped_input(0));
+  const ValueType &from = c.type(c.input(0)), &to = c.type(c.node.output(0));
+  if (!x.valid() || !concrete(x) || !from.concrete() || !to.concrete() || !(from.dims[1] == to.dims[1])) return {};
+  if (dtype_bits(x.dtype()) < 8 || c.attrs().s("coordinate_transformation_mode") == "tf_crop_and_resize") return {};
+  for (int i : {2, 3}) {
+    if (c.input(i) != kNoValue && c.constant(c.input(i)) == nullptr) return {};
+  }
+  const Result<std::vector<int64_t>> axes = axes_to_resize(c.attrs(), x.rank());
+  if (!axes.ok()) return {};
+  const std::vector<int64_t> perm = to_channels_first(x.rank());
+  std::vector<int64_t> places;
+  for (int64_t axis : *axes) places.push_back(perm[static_cast<size_t>(axis)]);
+  Attrs attrs = c.attrs();
+  attrs.set("axes", std::move(places));
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  inputs[0] = x;
+  const Expr y = c.make_with_kernel("Resize", inputs, std::move(attrs));
+  if (y.valid()) c.replace(first_again(y));
+  return {};
+}
+
 // One number for each image and channel at most: [C, 1, 1] or the like.
 bool by_channel(const Dims& dims, int64_t rank) {
   const int64_t lead = rank - static_cast<int64_t>(dims.size());
@@ -287,6 +311,7 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({name, "weft.SumTo", sum_to_channels_last});
   rules.add({name, "GroupNormalization", group_norm_channels_last});
   rules.add({name, "InstanceNormalization", group_norm_channels_last});
+  rules.add({name, "Resize", resize_channels_last});
   rules.add({name, "Concat", concat_channels_last});
   for (const char* op : {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin"}) {
     rules.add({name, op, reduce_channels_last});

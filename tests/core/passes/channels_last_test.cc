@@ -287,6 +287,27 @@ TEST(ChannelsLast, NormalizationsGoWhereTheInputComesFrom) {
             "Transpose " + op + "weft.ChannelsLastConv Add Transpose");
 }
 
+TEST(ChannelsLast, ResizeGoesWhereTheInputComesFrom) {
+  ChannelsLastTest t;
+  Expr none, x = t.conv(t.in({2, 4, 5, 7}), {9, 4, 1, 1});
+  const std::string wanted = "Transpose weft.ChannelsLastConv Resize weft.ChannelsLastConv Transpose";
+  const auto behind = [&](Expr y) { return t.conv(y, {8, 9, 1, 1}); };
+  Expr scales = constant(t.scope, Tensor::vector<float>({1, 1, 2, 2})), sizes = constant_ints(t.scope, {11, 3});
+  t.expect(wanted.c_str(), behind(make(t.scope, "Resize", {x, none, scales})));
+  t.expect(wanted.c_str(), behind(make(t.scope, "Resize", {x, none, none, sizes}, {{"axes", Ints{3, -2}}})));
+  for (const char* places : {"half_pixel", "align_corners", "asymmetric"}) {
+    Attrs linear{{"mode", "linear"}, {"coordinate_transformation_mode", places}};
+    Expr y = behind(make(t.scope, "Resize", {x, none, scales}, linear));
+    EXPECT_EQ(t.left(y), wanted) << places;
+    t.expect_close(y);
+  }
+  // Of channels too, and by what only a run tells.
+  Expr more = make(t.scope, "Resize", {x, none, constant(t.scope, Tensor::vector<float>({1, 2, 2, 1}))});
+  t.expect("Transpose weft.ChannelsLastConv Transpose Resize", more);
+  Expr fed = t.input<float>({4}, {1, 1, 3, 2});
+  EXPECT_EQ(t.left(make(t.scope, "Resize", {x, none, fed})), "Transpose weft.ChannelsLastConv Transpose Resize");
+}
+
 TEST(ChannelsLast, TheReferenceHasChannelsFirst) {
   ChannelsLastTest t;
   Expr y = t.conv(t.in({1, 4, 5, 5}), {8, 4, 3, 3});
