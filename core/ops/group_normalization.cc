@@ -70,9 +70,7 @@ Status gradient_in_groups(GradContext& c, int64_t groups, int64_t stash) {
 Status group_norm_gradient(GradContext& c) {
   return gradient_in_groups(c, c.attrs().i("num_groups"), c.attrs().i("stash_type"));
 }
-Status instance_norm_gradient(GradContext& c) {
-  return gradient_in_groups(c, 0, static_cast<int64_t>(DType::kF32));
-}
+Status instance_norm_gradient(GradContext& c) { return gradient_in_groups(c, 0, static_cast<int64_t>(DType::kF32)); }
 
 Status infer_group_norm_grad(InferContext& c) {
   if (c.has_rank(0)) {

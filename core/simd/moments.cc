@@ -70,8 +70,8 @@ template <typename T>
 void scale_columns(const T* x, int64_t rows, int64_t columns, const T* mean, const T* factor, const T* shift, T* y) {
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     over_vectors<T>(columns, [=](auto d, int64_t c) {
-      const auto to = scaled(hn::LoadU(d, x + c), hn::LoadU(d, mean + c), hn::LoadU(d, factor + c),
-                             hn::LoadU(d, shift + c));
+      const auto to =
+          scaled(hn::LoadU(d, x + c), hn::LoadU(d, mean + c), hn::LoadU(d, factor + c), hn::LoadU(d, shift + c));
       hn::StoreU(to, d, y + c);
     });
   }

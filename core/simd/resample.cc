@@ -18,9 +18,8 @@ namespace {
 template <typename T>
 HWY_INLINE void weigh_two(const T* first, const T* second, T by, T plus, T* y, int64_t n) {
   if (plus == 0) {
-    over_vectors<T>(n, [=](auto d, int64_t i) {
-      hn::StoreU(hn::Mul(hn::LoadU(d, first + i), hn::Set(d, by)), d, y + i);
-    });
+    over_vectors<T>(n,
+                    [=](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, first + i), hn::Set(d, by)), d, y + i); });
     return;
   }
   over_vectors<T>(n, [=](auto d, int64_t i) {

@@ -68,8 +68,7 @@ struct TransposedGeometry {
 TransposedGeometry read_transposed(const KernelContext& c) {
   const Shape &x = c.shape(0), &w = c.shape(1), &y = c.output_shape(0);
   const int64_t spatial = c.rank(0) - 2;
-  const TransposedWindow window =
-      *TransposedWindow::read(c.attrs(), spatial, to_dims(Shape(w.begin() + 2, w.end())));
+  const TransposedWindow window = *TransposedWindow::read(c.attrs(), spatial, to_dims(Shape(w.begin() + 2, w.end())));
   const auto axis = [&](int64_t i) {
     const size_t at = static_cast<size_t>(i);
     Axis a{x[at + 1], y[at + 1], w[at + 2], window.window().strides[at], window.window().dilations[at], 0};
@@ -93,11 +92,11 @@ struct Phases {
   const TapTable<T>* table;
   Limits<T> limits;
   bool biased;
-  int64_t panels;                                // of a group
-  int64_t rows;                                  // of a full tile
-  int64_t blocks;                                // of rows of an output image
-  int64_t pixel;                                 // elements from one input pixel to the next; more than there are in copies
-  std::array<int64_t, kMostPhases + 1> first{};  // taps of the phases before
+  int64_t panels;  // of a group
+  int64_t rows;    // of a full tile
+  int64_t blocks;  // of rows of an output image
+  int64_t pixel;   // elements from one input pixel to the next; more than there are in copies
+  std::array<int64_t, kMostPhases + 1> first{};            // taps of the phases before
   std::shared_ptr<const Buffer> weight{}, bias{}, zero{};  // packed, where they are constants
 
   int64_t tap_size() const { return g.in_of_group() * table->panel; }
@@ -309,9 +308,9 @@ Status prepare_phases(const KernelContext& c, PreparedKernel* prepared) {
   if (s.blocks < g.h.out) s.blocks += s.blocks % 2;
   WEFT_TRY(s.zero, zeros<T>(g.in_of_group()));
   if (const Tensor* w = c.constant(1); w != nullptr) {
-    const std::string form = cat("phases of a transposed window in panels of ", s.table->panel, ", strides ", g.h.stride,
-                                 " and ", g.w.stride, ", dilations ", g.h.dilation, " and ", g.w.dilation, ", groups ",
-                                 g.group);
+    const std::string form =
+        cat("phases of a transposed window in panels of ", s.table->panel, ", strides ", g.h.stride, " and ",
+            g.w.stride, ", dilations ", g.h.dilation, " and ", g.w.dilation, ", groups ", g.group);
     WEFT_TRY(s.weight, packed_constant<T>(*w, form, s.weight_size(), c.form_cache(),
                                           [&](const T* elements, T* to) { pack_phases(s, elements, to, Parallel{}); }));
     prepared->unused_inputs.push_back(1);
@@ -325,8 +324,8 @@ Status prepare_phases(const KernelContext& c, PreparedKernel* prepared) {
   const int64_t packing = (s.weight == nullptr ? s.weight_size() : 0) + (s.bias == nullptr ? s.bias_size() : 0);
   prepared->scratch_bytes = (packing + s.copies_size()) * static_cast<int64_t>(sizeof(T));
   const double sums = static_cast<double>(g.taps() * g.in_of_group()) / static_cast<double>(g.phases());
-  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(c.output_count_of(0)) * sums +
-                      static_cast<double>(packing);
+  prepared->cost_ns =
+      1e-2 * sizeof(T) * static_cast<double>(c.output_count_of(0)) * sums + static_cast<double>(packing);
   prepared->finishes = s.blocks == 1 || g.h.out / s.blocks * g.w.out * g.out_c >= kLeastStretch;
   prepared->use<&run_phases<T>>(std::move(s));
   return {};

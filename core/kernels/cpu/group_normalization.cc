@@ -335,8 +335,7 @@ void add_cpu_group_normalization(KernelRegistry& kernels) {
   const KernelImpl first{"vectors", accepts<Layout::kFirst, 2>, prepare<Layout::kFirst>};
   kernels.add("GroupNormalization", first);
   kernels.add("InstanceNormalization", {"vectors", accepts_planes, prepare<Layout::kFirst>});
-  kernels.add("weft.ChannelsLastGroupNormalization",
-              {"vectors", accepts<Layout::kLast, 2>, prepare<Layout::kLast>});
+  kernels.add("weft.ChannelsLastGroupNormalization", {"vectors", accepts<Layout::kLast, 2>, prepare<Layout::kLast>});
   kernels.add("weft.GroupNormalizationGrad", {"vectors", accepts_grad, prepare_grad});
 }
 

@@ -109,7 +109,8 @@ void run_nearest(const NearestRows& s, const RunArgs& args) {
       pick_row(s, x + from * r.in_row(), y + row * out_row);
       // Rows that come of the same are copies, before anybody takes what was made.
       for (past = row + 1; past < end && source(past) == from; ++past) {
-        std::memcpy(static_cast<void*>(y + past * out_row), y + row * out_row, static_cast<size_t>(out_row) * sizeof(E));
+        std::memcpy(static_cast<void*>(y + past * out_row), y + row * out_row,
+                    static_cast<size_t>(out_row) * sizeof(E));
       }
       args.finished(row * out_row, past * out_row);
     }
@@ -120,7 +121,7 @@ void run_nearest(const NearestRows& s, const RunArgs& args) {
 template <typename T>
 struct LinearRows {
   RowResize r;
-  std::vector<T> height{}, width{};      // weights
+  std::vector<T> height{}, width{};       // weights
   int64_t first_pair = 0, past_pair = 0;  // of input pixels in a row, whose two outputs have the weights `pair`
   T pair[4] = {};
 

@@ -68,11 +68,15 @@ TEST(ChannelsLast, TransposedConvolutionsOfEveryKind) {
       {{1, 10, 5, 6}, {10, 16, 3, 3}, {{"dilations", Ints{2, 3}}}},
       {{2, 10, 5, 6}, {10, 16, 3, 2}, {{"dilations", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 2, 0, 1}}}},
       // Outputs of other sizes than windows reach.
-      {{1, 9, 5, 4}, {9, 8, 3, 3}, {{"strides", Ints{2, 2}}, {"output_padding", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}},
+      {{1, 9, 5, 4},
+       {9, 8, 3, 3},
+       {{"strides", Ints{2, 2}}, {"output_padding", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}},
       {{1, 9, 5, 4}, {9, 8, 3, 3}, {{"strides", Ints{2, 3}}, {"auto_pad", "SAME_UPPER"}}},
       {{1, 9, 5, 4}, {9, 8, 3, 2}, {{"strides", Ints{2, 3}}, {"auto_pad", "SAME_LOWER"}}},
       {{1, 9, 5, 4}, {9, 8, 2, 2}, {{"strides", Ints{2, 2}}, {"output_shape", Ints{15, 7}}}},
-      {{1, 9, 5, 4}, {9, 8, 2, 2}, {{"strides", Ints{2, 2}}, {"output_shape", Ints{14, 3}}, {"auto_pad", "SAME_UPPER"}}},
+      {{1, 9, 5, 4},
+       {9, 8, 2, 2},
+       {{"strides", Ints{2, 2}}, {"output_shape", Ints{14, 3}}, {"auto_pad", "SAME_UPPER"}}},
       // Groups; one spatial axis; many channels, whose pixels lie pages apart.
       {{2, 32, 6, 5}, {32, 24, 3, 3}, {{"group", 2}, {"strides", Ints{2, 1}}}},
       {{2, 20, 31}, {20, 24, 5}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}}},
@@ -283,8 +287,7 @@ TEST(ChannelsLast, NormalizationsGoWhereTheInputComesFrom) {
   // Beside a convolution of the same image, but not alone.
   Expr image = t.in({2, 16, 5, 6}), alone = make(t.scope, "InstanceNormalization", {image, scale, bias});
   EXPECT_EQ(t.left(alone), "InstanceNormalization");
-  EXPECT_EQ(t.left(alone + t.conv(image, {16, 16, 1, 1})),
-            "Transpose " + op + "weft.ChannelsLastConv Add Transpose");
+  EXPECT_EQ(t.left(alone + t.conv(image, {16, 16, 1, 1})), "Transpose " + op + "weft.ChannelsLastConv Add Transpose");
 }
 
 TEST(ChannelsLast, ResizeGoesWhereTheInputComesFrom) {

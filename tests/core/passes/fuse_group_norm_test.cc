@@ -53,12 +53,12 @@ TEST(FuseGroupNorm, GivesTheNumbersOfTheFormula) {
     return constant(t.scope, *Tensor::vector<float>(values).reshaped(shape));
   };
   Expr split = reshape(x, constant_ints(t.scope, {0, 2, -1}));
-  Expr normal = make(t.scope, "InstanceNormalization", {split, fixed({2}, {1, 1}), fixed({2}, {0, 0})},
-                     {{"epsilon", 1e-12}});
+  Expr normal =
+      make(t.scope, "InstanceNormalization", {split, fixed({2}, {1, 1}), fixed({2}, {0, 0})}, {{"epsilon", 1e-12}});
   Expr y = reshape(normal, constant_ints(t.scope, {1, 4, 2})) * fixed({4, 1}, {1, 2, 0.5, -1}) +
            fixed({4, 1}, {0, 1, -1, 0});
   EXPECT_EQ(t.left(y), "GroupNormalization");
-  const double wanted[] = {-1.3416407864998738, -0.4472135954999579, 1.8944271909999157, 3.6832815729997477,
+  const double wanted[] = {-1.3416407864998738, -0.4472135954999579, 1.8944271909999157,  3.6832815729997477,
                            -1.6154574548966636, -1.2461829819586654, -1.4770978917519928, -0.24618298195866545};
   Tensor out = t.run(y, {});
   for (int i = 0; i < 8; ++i) EXPECT_NEAR(out.as<float>()[i], wanted[i], 2e-6) << i;
@@ -75,14 +75,12 @@ TEST(FuseGroupNorm, WhatIsNoneStays) {
   stays([](GroupNormTest& t) { return t.in_groups(t.x, 9); });
   stays([](GroupNormTest& t) {
     Expr split = reshape(t.x, t.ints({1, 4, -1}));
-    Expr normal = make(t.scope, "InstanceNormalization",
-                       {split, t.numbers_of_groups(4, 1), t.numbers_of_groups(4, 0)});
+    Expr normal = make(t.scope, "InstanceNormalization", {split, t.numbers_of_groups(4, 1), t.numbers_of_groups(4, 0)});
     return reshape(normal, shape_of(t.x));
   });
   stays([](GroupNormTest& t) {
     Expr split = reshape(t.x, t.ints({0, 3, -1}));
-    Expr normal = make(t.scope, "InstanceNormalization",
-                       {split, t.numbers_of_groups(3, 1), t.numbers_of_groups(3, 0)});
+    Expr normal = make(t.scope, "InstanceNormalization", {split, t.numbers_of_groups(3, 1), t.numbers_of_groups(3, 0)});
     return reshape(normal, t.ints({2, 3, 6, 5}));
   });
 }
@@ -101,8 +99,7 @@ TEST(FuseGroupNorm, WhatIsNeededElsewhereStays) {
   Expr y = t.in_groups(t.x, 3), scaled = y * t.scale;
   EXPECT_EQ(t.left((scaled + t.bias) * scaled), "GroupNormalization Add Mul");
   Expr split = reshape(t.x, t.ints({0, 3, -1}));
-  Expr normal =
-      make(t.scope, "InstanceNormalization", {split, t.numbers_of_groups(3, 1), t.numbers_of_groups(3, 0)});
+  Expr normal = make(t.scope, "InstanceNormalization", {split, t.numbers_of_groups(3, 1), t.numbers_of_groups(3, 0)});
   Expr both = reshape(normal, shape_of(t.x)) + reshape(split, shape_of(t.x));
   EXPECT_EQ(t.left(both).find("GroupNormalization"), std::string::npos) << t.left(both);
   t.expect_close(both);

@@ -10,10 +10,8 @@ Expr sigmoid_of(Expr x) { return make(x.scope(), "Sigmoid", {x}); }
 TEST(FuseSwish, EveryForm) {
   using Form = Expr (*)(Expr x);
   const Form forms[] = {
-      [](Expr x) { return x * sigmoid_of(x); },
-      [](Expr x) { return sigmoid_of(x) * x; },
-      [](Expr x) { return x * sigmoid_of(x * 1.5); },
-      [](Expr x) { return sigmoid_of(1.702 * x) * x; },
+      [](Expr x) { return x * sigmoid_of(x); },        [](Expr x) { return sigmoid_of(x) * x; },
+      [](Expr x) { return x * sigmoid_of(x * 1.5); },  [](Expr x) { return sigmoid_of(1.702 * x) * x; },
       [](Expr x) { return x * sigmoid_of(x * -2.0); },
   };
   for (Form form : forms) {

@@ -107,17 +107,17 @@ void expect_within(double most, const char* name, const std::vector<T>& x, Exact
 
 template <typename T>
 std::vector<Fn<T>> all_of(const MathTable<T>& t) {
-  return {t.exp,       t.log,
-          t.tanh,      t.sigmoid,
-          t.relu,      t.sin,
-          t.cos,       t.tan,
-          t.asin,      t.acos,
-          t.atan,      t.sinh,
-          t.cosh,      t.asinh,
-          t.acosh,     t.atanh,
-          t.mish,      t.softplus,
-          t.gelu_tanh, t.erf,
-          t.gelu,      t.gelu_tanh_slope,
+  return {t.exp,        t.log,
+          t.tanh,       t.sigmoid,
+          t.relu,       t.sin,
+          t.cos,        t.tan,
+          t.asin,       t.acos,
+          t.atan,       t.sinh,
+          t.cosh,       t.asinh,
+          t.acosh,      t.atanh,
+          t.mish,       t.softplus,
+          t.gelu_tanh,  t.erf,
+          t.gelu,       t.gelu_tanh_slope,
           t.gelu_slope, t.hard_swish};
 }
 
@@ -174,10 +174,12 @@ TYPED_TEST(MathTest, Accuracy) {
   const auto celu = [](const Table& t, const T* x, T* y, int64_t n) { t.celu(x, y, n, T(1)); };
   expect_within<T>(2, "celu", arguments<T>(-60, 10), exact_elu, celu);
   const auto selu = [](const Table& t, const T* x, T* y, int64_t n) { t.selu(x, y, n, T(1), T(2)); };
-  expect_within<T>(2, "selu", arguments<T>(-60, 10), [](long double x) { return 2 * exact_elu(x); }, selu);
+  expect_within<T>(
+      2, "selu", arguments<T>(-60, 10), [](long double x) { return 2 * exact_elu(x); }, selu);
   const auto swish = [](const Table& t, const T* x, T* y, int64_t n) { t.swish(x, y, n, T(2)); };
-  expect_within<T>(5, "swish", arguments<T>(-edge / 2, edge),
-                   [](long double x) { return x * exact_sigmoid(2 * x); }, swish);
+  // Further out the sigmoid is no normal number any more.
+  expect_within<T>(
+      5, "swish", arguments<T>(single ? -40 : -350, edge), [](long double x) { return x * exact_sigmoid(2 * x); }, swish);
   const auto exact_swish_slope = [](long double x) {
     const long double s = exact_sigmoid(2 * x);
     return s + 2 * x * s * exact_sigmoid(-2 * x);

@@ -128,8 +128,9 @@ TYPED_TEST(MomentsTest, ColumnsScaledByTheirOwnNumbers) {
       table.scale_columns(x.data(), rows, columns, mean.data(), factor.data(), shift.data(), y.data());
       for (int64_t i = 0; i < rows * columns; ++i) {
         const size_t at = static_cast<size_t>(i), c = static_cast<size_t>(i % columns);
-        const double right = (static_cast<double>(x[at]) - static_cast<double>(mean[c])) * static_cast<double>(factor[c]) +
-                             static_cast<double>(shift[c]);
+        const double right =
+            (static_cast<double>(x[at]) - static_cast<double>(mean[c])) * static_cast<double>(factor[c]) +
+            static_cast<double>(shift[c]);
         EXPECT_NEAR(y[at], right, TestFixture::kClose) << i << " of " << columns << " columns";
       }
       EXPECT_EQ(y.back(), T(-7));

@@ -32,7 +32,8 @@ template <typename T>
 Tensor waves(const Shape& shape, double salt, double shift) {
   Tensor out = *Tensor::make(dtype_of<T>(), shape);
   for (int64_t i = 0; i < out.count(); ++i)
-    out.as<T>()[i] = static_cast<T>(shift + std::sin(salt + 0.7 * static_cast<double>(i)) * (1 + 0.1 * static_cast<double>(i % 13)));
+    out.as<T>()[i] =
+        static_cast<T>(shift + std::sin(salt + 0.7 * static_cast<double>(i)) * (1 + 0.1 * static_cast<double>(i % 13)));
   return out;
 }
 

@@ -131,7 +131,8 @@ Tensor resized(const Tensor& x, const std::vector<int64_t>& sizes, const Attrs& 
   }
   Expr by = constant(scope, Tensor::vector<float>(scales));
   if (fed) {
-    by = Expr(scope, *graph->add_input("scales", ValueType::tensor(DType::kF32, {Dim(static_cast<int64_t>(scales.size()))})));
+    by = Expr(scope,
+              *graph->add_input("scales", ValueType::tensor(DType::kF32, {Dim(static_cast<int64_t>(scales.size()))})));
     signature.feeds.push_back(by.id());
     feeds.push_back(Tensor::vector<float>(scales));
   }
@@ -152,15 +153,15 @@ struct RowCase {
 };
 
 const RowCase kRowCases[] = {
-    {{2, 3, 40, 50}, {2, 3, 80, 100}},   // twice: elements, and rows that are copies
-    {{2, 3, 40, 50}, {2, 3, 80, 50}},    // one axis
-    {{2, 3, 40, 50}, {2, 3, 40, 100}},   // the other
-    {{1, 4, 40, 50}, {1, 4, 120, 25}},   // larger and smaller
-    {{1, 40, 50, 3}, {1, 80, 100, 3}},   // channels last
+    {{2, 3, 40, 50}, {2, 3, 80, 100}},  // twice: elements, and rows that are copies
+    {{2, 3, 40, 50}, {2, 3, 80, 50}},   // one axis
+    {{2, 3, 40, 50}, {2, 3, 40, 100}},  // the other
+    {{1, 4, 40, 50}, {1, 4, 120, 25}},  // larger and smaller
+    {{1, 40, 50, 3}, {1, 80, 100, 3}},  // channels last
     {{1, 20, 30, 64}, {1, 40, 15, 64}},
-    {{2, 9, 16, 4}, {4, 18, 16, 4}},     // the first axes
+    {{2, 9, 16, 4}, {4, 18, 16, 4}},  // the first axes
     {{70, 2}, {140, 6}},
-    {{1, 2, 1, 3}, {1, 2, 5, 6}},        // of one row
+    {{1, 2, 1, 3}, {1, 2, 5, 6}},  // of one row
 };
 
 TEST(Resize, RowByRowAndAxisByAxisAreTheSameBits) {
