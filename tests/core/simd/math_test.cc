@@ -179,7 +179,8 @@ TYPED_TEST(MathTest, Accuracy) {
   const auto swish = [](const Table& t, const T* x, T* y, int64_t n) { t.swish(x, y, n, T(2)); };
   // Further out the sigmoid is no normal number any more.
   expect_within<T>(
-      5, "swish", arguments<T>(single ? -40 : -350, edge), [](long double x) { return x * exact_sigmoid(2 * x); }, swish);
+      5, "swish", arguments<T>(single ? -40 : -350, edge), [](long double x) { return x * exact_sigmoid(2 * x); },
+      swish);
   const auto exact_swish_slope = [](long double x) {
     const long double s = exact_sigmoid(2 * x);
     return s + 2 * x * s * exact_sigmoid(-2 * x);
