@@ -25,32 +25,36 @@ void of_row(const T* x, int64_t n, T* mean, T* squares) {
   *mean = middle;
 }
 
-// Sums of fn(x) over rows that lie `distance` apart, in four parts that do not wait for each other.
-template <class D, typename Fn>
-HWY_INLINE hn::Vec<D> column_sums(D d, const hn::TFromD<D>* x, int64_t rows, int64_t distance, Fn fn) {
+// An element, or the square of its distance from `middle`.
+template <bool squared, class V>
+HWY_INLINE V taken(V v, V middle) {
+  if constexpr (!squared) return v;
+  const V away = hn::Sub(v, middle);
+  return hn::Mul(away, away);
+}
+
+// Sums of these over rows that lie `distance` apart, in four parts that do not wait for each other.
+template <bool squared, class D>
+HWY_INLINE hn::Vec<D> column_sums(D d, const hn::TFromD<D>* x, int64_t rows, int64_t distance, hn::Vec<D> middle) {
   auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * distance) {
-    s0 = hn::Add(s0, fn(hn::LoadU(d, x)));
-    s1 = hn::Add(s1, fn(hn::LoadU(d, x + distance)));
-    s2 = hn::Add(s2, fn(hn::LoadU(d, x + 2 * distance)));
-    s3 = hn::Add(s3, fn(hn::LoadU(d, x + 3 * distance)));
+    s0 = hn::Add(s0, taken<squared>(hn::LoadU(d, x), middle));
+    s1 = hn::Add(s1, taken<squared>(hn::LoadU(d, x + distance), middle));
+    s2 = hn::Add(s2, taken<squared>(hn::LoadU(d, x + 2 * distance), middle));
+    s3 = hn::Add(s3, taken<squared>(hn::LoadU(d, x + 3 * distance), middle));
   }
-  for (; r < rows; ++r, x += distance) s0 = hn::Add(s0, fn(hn::LoadU(d, x)));
+  for (; r < rows; ++r, x += distance) s0 = hn::Add(s0, taken<squared>(hn::LoadU(d, x), middle));
   return hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
 }
 
 template <typename T>
 void of_columns(const T* x, int64_t rows, int64_t columns, T* mean, T* squares) {
   over_vectors<T>(columns, [=](auto d, int64_t c) {
-    const auto sum = column_sums(d, x + c, rows, columns, [](auto v) { return v; });
+    const auto sum = column_sums<false>(d, x + c, rows, columns, hn::Zero(d));
     const auto middle = hn::Div(sum, hn::Set(d, static_cast<T>(rows)));
-    const auto square = column_sums(d, x + c, rows, columns, [middle](auto v) {
-      const auto away = hn::Sub(v, middle);
-      return hn::Mul(away, away);
-    });
     hn::StoreU(middle, d, mean + c);
-    hn::StoreU(square, d, squares + c);
+    hn::StoreU(column_sums<true>(d, x + c, rows, columns, middle), d, squares + c);
   });
 }
 
