@@ -9,6 +9,7 @@ from .models.mlp import mlp
 from .models.quantized import QuantizedImages, QuantizedTransformer
 from .models.tiny import adds, branches
 from .models.transformer import bert, gpt2
+from .models.unet import unet
 from .models.wide import inception, towers
 from .names import LANGUAGES, OURS, OURS_IN_C, TRAINERS, parts
 from .net import Training
@@ -22,6 +23,9 @@ AS_FAST = 1 / 1.1
 # They compute in 8 bits what the model says in 8 bits. Each layer rounds, and a number that lies between two codes may
 # go to the one or the other, so results are compared by their largest element.
 INTEGER_PEERS = ("onnxruntime", "openvino")
+
+# Those that read such models, and PyTorch, which writes them.
+UNET_PEERS = ("onnxruntime", "openvino", "torch", "torch_compile")
 
 # The others have no strings.
 TEXT_PEERS = ("onnxruntime",)
@@ -94,6 +98,9 @@ ROWS = (
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
+    Row(
+        "unet", "U-Net of two levels, 64 x 64, 64 to 256 channels", lambda: unet(64, 64), goal=None, peers=UNET_PEERS,
+    ),  # fmt: skip
     quantized(
         "bert-128-int8", "BERT-base in 8 bits, 128 tokens", lambda: bert(128, kind=QuantizedTransformer), rtol=0.1
     ),

@@ -1,4 +1,4 @@
-// Activations that are made of other operators, and PRelu, whose slope is an input.
+// Activations that need more than a row of `unary.cc`, many of them made of other operators.
 #include <cmath>
 
 #include "core/graph/downgrade.h"
@@ -26,10 +26,36 @@ Status celu(BodyContext& c) {
   return {};
 }
 
+// Halves have too few digits for the slope below 0, the distance of y from its plateau: their bodies are run in f32.
+bool is_half(Expr x) { return x.dtype() == DType::kF16 || x.dtype() == DType::kBF16; }
+
+// For x <= 0 the slope is e^(x / alpha), which is y / alpha + 1.
+Status celu_grad(GradContext& c) {
+  if (is_half(c.input(0))) {
+    c.use_body();
+    return {};
+  }
+  Expr low = c.output(0) / c.attrs().f("alpha") + 1.0;
+  c.set_grad(0, where(above(c.input(0), 0), c.grad(0), grad_mul(c.grad(0), low)));
+  return {};
+}
+
 // Klambauer et al., 2017, arXiv:1706.02515.
 Status selu(BodyContext& c) {
   Expr inner = make(c.scope(), "Elu", {c.input(0)}, {{"alpha", c.attrs().f("alpha")}});
   c.set_output(0, inner * c.attrs().f("gamma"));
+  return {};
+}
+
+// For x <= 0 the slope is gamma alpha e^x, which is y + gamma alpha.
+Status selu_grad(GradContext& c) {
+  if (is_half(c.input(0))) {
+    c.use_body();
+    return {};
+  }
+  const double gamma = c.attrs().f("gamma");
+  Expr low = c.output(0) + gamma * c.attrs().f("alpha");
+  c.set_grad(0, where(above(c.input(0), 0), c.grad(0) * gamma, grad_mul(c.grad(0), low)));
   return {};
 }
 
@@ -143,6 +169,7 @@ void define_op_activation(OpRegistry& ops) {
                  "`max(0, x) + min(0, alpha * (e^(x / alpha) - 1))`, elementwise: Elu whose slope is continuous. The "
                  "gradient at 0 is 1.")
       .attr("alpha", 1.0, "Less this is the plateau below 0; not 0.")
+      .grad(celu_grad)
       .body(celu);
   add_activation(ops, "Selu", 22, kFloatTypes,
                  "`gamma * x` where positive, `gamma * alpha * (e^x - 1)` elsewhere. The gradient at 0 is `gamma * "
@@ -150,6 +177,7 @@ void define_op_activation(OpRegistry& ops) {
       .attr("alpha", 1.67326319217681884765625, "Height of the plateau below 0, in units of gamma.")
       .attr("gamma", 1.05070102214813232421875, "Slope above 0.")
       .upgrade(6, short_defaults)
+      .grad(selu_grad)
       .body(selu);
   add_activation(ops, "Softsign", 22, kFloatTypes, "`x / (1 + |x|)`, elementwise; NaN of an infinity.", "input",
                  "output")

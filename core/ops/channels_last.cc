@@ -1,5 +1,5 @@
-// Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C], and their gradients: what the pass
-// `channels_last` makes of those over [N, C, D1, ...].
+// Convolutions, pools and normalizations over images whose channels lie side by side, [N, D1, ..., C], and gradients: what the
+// pass `channels_last` makes of those over [N, C, D1, ...].
 #include "core/ops/channels_last_common.h"
 #include "core/ops/conv_common.h"
 #include "core/ops/limits_common.h"
@@ -20,6 +20,20 @@ Status max_pool_grad(BodyContext& c) {
   WEFT_TRY(Expr x, channels_first(c, 1));
   Expr places = make_all(c.scope(), "MaxPool", {x}, c.attrs(), 2)[1];
   c.set_output(0, transpose(make(c.scope(), "weft.ScatterAt", {dy, places, x}), to_channels_last(x.rank())));
+  return {};
+}
+
+// GroupNormalization, or, with no groups named, InstanceNormalization.
+Status group_norm(BodyContext& c) {
+  WEFT_TRY(Expr x, channels_first(c, 0));
+  const bool planes = c.attrs().i("num_groups") == 0;
+  Attrs attrs{{"epsilon", c.attrs().f("epsilon")}};
+  for (const char* name : {"num_groups", "stash_type"}) {
+    if (!planes) attrs.set(name, c.attrs().i(name));
+  }
+  const char* op = planes ? "InstanceNormalization" : "GroupNormalization";
+  Expr y = make(c.scope(), op, {x, c.input(1), c.input(2)}, attrs);
+  c.set_output(0, transpose(y, to_channels_last(x.rank())));
   return {};
 }
 
@@ -114,6 +128,20 @@ void define_op_channels_last(OpRegistry& ops) {
       .output("dX", "T", "The shape of X.")
       .infer(infer_like<1>)
       .body(between_transposes<kAveragePoolGrad, 1>);
+  ops.add(kWeftDomain, "ChannelsLastGroupNormalization")
+      .internal()
+      .doc("GroupNormalization, or InstanceNormalization, with the channels of X and Y last.")
+      .types("T", kFloatTypes)
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .attr("num_groups", int64_t{0}, "How many groups the channels are divided into; 0: each channel is one.")
+      .dtype_attr("stash_type", DType::kF32, "As in GroupNormalization.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .input("scale", "T", "[C].")
+      .input("bias", "T", "[C].")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .body(group_norm);
 }
 
 }  // namespace weft

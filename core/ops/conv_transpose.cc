@@ -1,6 +1,8 @@
 // ConvTranspose and its two gradients: what Conv and its gradients are with input and output in each other's place.
 #include "core/graph/downgrade.h"
 #include "core/op/window.h"
+#include "core/ops/channels_last_common.h"
+#include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
@@ -126,6 +128,15 @@ Status odd_pads_said(DowngradeContext& c) {
   return {};
 }
 
+Status conv_transpose_last(BodyContext& c) {
+  WEFT_TRY(Expr x, channels_first(c, 0));
+  std::vector<Expr> inputs{x};
+  for (int i = 1; i < c.input_count(); ++i) inputs.push_back(c.input(i));
+  Expr y = limited(make(c.scope(), "ConvTranspose", inputs, without_limits(c.attrs())), c.attrs());
+  c.set_output(0, transpose(y, to_channels_last(x.rank())));
+  return {};
+}
+
 OpDef& window_schema(OpDef& op) {
   return op
       .attr("auto_pad", "NOTSET",
@@ -163,6 +174,17 @@ void define_op_conv_transpose(OpRegistry& ops) {
       .infer(infer_conv_transpose)
       .grad(grad_conv_transpose)
       .downgrade(11, odd_pads_said);
+  with_limits(window_schema(ops.add(kWeftDomain, "ChannelsLastConvTranspose")))
+      .internal()
+      .doc("ConvTranspose and limits of its results, with the channels of X and Y last.")
+      .types("T", kFloatTypes)
+      .optional_attr("kernel_shape", AttrKind::kInts, "As in ConvTranspose.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .input("W", "T", "As in ConvTranspose.")
+      .optional_input("B", "T", "Bias, [M].")
+      .output("Y", "T", "[N, O1, ..., M].")
+      .infer(infer_between_transposes<infer_conv_transpose>)
+      .body(conv_transpose_last);
   window_schema(ops.add(kWeftDomain, "ConvTransposeGradInput"))
       .group("gradient/conv")
       .doc("The gradient of ConvTranspose by X, given that of Y.")

@@ -3,47 +3,17 @@
 #include <numeric>
 
 #include "core/ops/downgrade_common.h"
+#include "core/ops/normalization_common.h"
 
 namespace weft {
 namespace {
-
-// A vector [C] in the place of the channels of an [N, C, D1, ...] of `rank` axes.
-Expr along_channels(Expr vector, int64_t rank) {
-  if (rank < 3) return vector;
-  std::vector<int64_t> axes(static_cast<size_t>(rank - 2));
-  std::iota(axes.begin(), axes.end(), int64_t{1});
-  return unsqueeze(vector, axes);
-}
-
-Expr mean_over(Expr x, const std::vector<int64_t>& axes, bool keep_dims) {
-  Attrs attrs{{"keepdims", int64_t{keep_dims}}};
-  return make(x.scope(), "ReduceMean", {x, constant_ints(x.scope(), axes)}, attrs);
-}
-
-Status check_channels(BodyContext& c, Expr x) {
-  if (!x.has_rank() || x.rank() < 2) {
-    return invalid("the input needs a batch and a channel axis but is ", x.type().text());
-  }
-  Dim channels = x.dims()[1];
-  for (int i = 1; i < c.input_count(); ++i) {
-    const ValueType& type = c.input(i).type();
-    if (!type.has_rank) continue;
-    if (type.dims.size() == 1 && !channels.known()) channels = type.dims[0];
-    bool fits = type.dims.size() == 1 && (type.dims[0] == channels || !type.dims[0].known() || !channels.known());
-    if (!fits) {
-      return invalid("input ", i, " must have one number for each channel, ", channels.text(), " of them, but is ",
-                     type.text());
-    }
-  }
-  return {};
-}
 
 // Ioffe and Szegedy, 2015. Statistics are computed in the dtype of the running ones, at least f32.
 Status batch_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), bias = c.input(2), mean = c.input(3), variance = c.input(4);
   const bool one_axis = x.has_rank() && x.rank() == 1;  // ONNX: the batch, of one channel
   if (one_axis) x = unsqueeze(x, {1});
-  WEFT_CHECK(check_channels(c, x));
+  WEFT_CHECK(check_channels(c, x, c.input_count() - 1));
   bool training = c.attrs().b("training_mode");
   if (c.output_count() > 1 && !training) return invalid("only with training_mode = 1 there is more than one output");
   DType dtype = x.dtype(), wide = mean.dtype();
@@ -86,27 +56,6 @@ Result<std::vector<int64_t>> last_axes(BodyContext& c, Expr x) {
   std::vector<int64_t> axes(static_cast<size_t>(x.rank() - axis));
   std::iota(axes.begin(), axes.end(), axis);
   return axes;
-}
-
-Result<DType> stash_type(BodyContext& c) {
-  int64_t stash = c.attrs().i("stash_type");
-  if (stash != static_cast<int64_t>(DType::kF32) && stash != static_cast<int64_t>(DType::kF64) &&
-      stash != static_cast<int64_t>(DType::kF16) && stash != static_cast<int64_t>(DType::kBF16)) {
-    const bool named = 0 < stash && stash < kDTypeCount;
-    return invalid("attribute 'stash_type' is ", named ? dtype_name(static_cast<DType>(stash)) : cat(stash).c_str(),
-                   " but must be f32, f64, f16 or bf16");
-  }
-  return static_cast<DType>(stash);
-}
-
-// What statistics are computed in: f64 never in less, and nothing in less than f32.
-DType statistics_dtype(DType dtype, DType stash) {
-  return dtype == DType::kF64 || stash == DType::kF64 ? DType::kF64 : DType::kF32;
-}
-
-Expr inverse_root(Expr variance, double epsilon) {
-  ExprScope& s = variance.scope();
-  return make(s, "Reciprocal", {make(s, "Sqrt", {variance + epsilon})});
 }
 
 // Ba, Kiros and Hinton, 2016.
@@ -174,48 +123,6 @@ Status rms_norm(BodyContext& c) {
   return {};
 }
 
-// Groups of neighbouring channels: [N, C, D1, ...] as [N, groups, C / groups, D1, ...].
-Expr in_groups(Expr x, int64_t groups) {
-  ExprScope& s = x.scope();
-  auto part = [&](int64_t start, int64_t end) { return make(s, "Shape", {x}, {{"start", start}, {"end", end}}); };
-  Expr each = part(1, 2) / constant_ints(s, {groups});
-  return reshape(x, concat({part(0, 1), constant_ints(s, {groups}), each, part(2, x.rank())}, 0));
-}
-
-// Wu and He, 2018, arXiv:1803.08494.
-Status group_norm(BodyContext& c) {
-  Expr x = c.input(0), scale = c.input(1), bias = c.input(2);
-  WEFT_CHECK(check_channels(c, x));
-  WEFT_TRY(DType stash, stash_type(c));
-  const int64_t groups = c.attrs().i("num_groups");
-  const Dim& channels = x.dims()[1];
-  if (groups < 1 || (channels.known() && channels.value() % groups != 0)) {
-    return invalid("attribute 'num_groups' is ", groups, " but must divide the ", channels.text(),
-                   " channels of the input");
-  }
-  DType dtype = x.dtype();
-  Expr grouped = in_groups(cast(x, statistics_dtype(dtype, stash)), groups);
-  std::vector<int64_t> axes(static_cast<size_t>(x.rank() - 1));
-  std::iota(axes.begin(), axes.end(), int64_t{2});
-  Expr centred = grouped - mean_over(grouped, axes, true);
-  Expr inverse = inverse_root(mean_over(centred * centred, axes, true), c.attrs().f("epsilon"));
-  Expr normal = cast(reshape_like(centred * inverse, x), dtype);
-  c.set_output(0, normal * along_channels(scale, x.rank()) + along_channels(bias, x.rank()));
-  return {};
-}
-
-// Ulyanov, Vedaldi and Lempitsky, 2016, arXiv:1607.08022: LayerNormalization of each plane.
-Status instance_norm(BodyContext& c) {
-  ExprScope& s = c.scope();
-  Expr x = c.input(0);
-  WEFT_CHECK(check_channels(c, x));
-  if (x.rank() < 3) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
-  Expr ones = make(s, "Expand", {scalar_like(x, 1), make(s, "Shape", {x}, {{"start", int64_t{2}}})});
-  Expr normal = make(s, "LayerNormalization", {x, ones}, {{"axis", int64_t{2}}, {"epsilon", c.attrs().f("epsilon")}});
-  c.set_output(0, normal * along_channels(c.input(1), x.rank()) + along_channels(c.input(2), x.rank()));
-  return {};
-}
-
 // What is added to the deviation is ONNX's choice.
 Status mean_variance_norm(BodyContext& c) {
   Expr x = c.input(0);
@@ -255,26 +162,6 @@ Status local_response_norm(BodyContext& c) {
   Expr base = squeeze(sum, {1}) * (c.attrs().f("alpha") / static_cast<double>(size)) + c.attrs().f("bias");
   c.set_output(0, cast(wide / make(c.scope(), "Pow", {base, scalar_like(base, c.attrs().f("beta"))}), x.dtype()));
   return {};
-}
-
-Status forget_consumed(UpgradeContext& c) {
-  c.attrs.erase("consumed_inputs");
-  return {};
-}
-
-// Before opset 21 there was one scale and bias for each group.
-Status for_each_channel(UpgradeContext& c) {
-  const AttrValue* groups = c.attrs.find("num_groups");
-  if (c.inputs.size() != 3 || groups == nullptr || groups->kind() != AttrKind::kInt || groups->i() < 1) return {};
-  ExprScope s(c.graph());
-  Expr x(s, c.inputs[0]);
-  Expr shape = make(s, "Shape", {x}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
-  Expr count = constant_ints(s, {groups->i()});
-  for (int i : {1, 2}) {
-    Expr each = make(s, "Expand", {unsqueeze(Expr(s, c.inputs[i]), {1}), concat({count, shape / count}, 0)});
-    c.inputs[i] = reshape(each, constant_ints(s, {-1})).id();
-  }
-  return s.status();
 }
 
 // BatchNormalization before opset 7: it trains unless a flag says no.
@@ -341,10 +228,6 @@ Status without_training(DowngradeContext& c) {
   if (c.attrs.b("training_mode")) return unimplemented("it trains");
   c.attrs.erase("training_mode");
   return {};
-}
-
-Status scales_of_groups(DowngradeContext&) {
-  return unimplemented("its scale and bias were those of groups, not of channels");
 }
 
 }  // namespace
@@ -453,39 +336,6 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "V", "The shape of X.")
       .inplace(0, 0)
       .body(rms_norm);
-  ops.add("GroupNormalization")
-      .group("nn/normalization")
-      .since(21)
-      .doc(
-          "Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale + "
-          "bias`, where the variance divides by the number of elements.")
-      .types("T", kFloatTypes)
-      .attr("epsilon", 1e-5, "Added to the variance.")
-      .required_attr("num_groups", AttrKind::kInt, "How many groups the channels are divided into; it divides C.")
-      .dtype_attr("stash_type", DType::kF32, "The least precision of the computation of mean and variance.")
-      .input("X", "T", "[N, C, D1, ...].")
-      .input("scale", "T", "[C].")
-      .input("bias", "T", "[C].")
-      .output("Y", "T", "The shape of X.")
-      .inplace(0, 0)
-      .upgrade(21, for_each_channel)
-      .downgrade(21, scales_of_groups)
-      .body_by_shapes(group_norm);
-  ops.add("InstanceNormalization")
-      .group("nn/normalization")
-      .since(22)
-      .doc(
-          "Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the "
-          "variance divides by the number of elements.")
-      .types("T", kFloatTypes)
-      .attr("epsilon", 1e-5, "Added to the variance.")
-      .input("input", "T", "[N, C, D1, ...].")
-      .input("scale", "T", "[C].")
-      .input("B", "T", "[C].")
-      .output("output", "T", "The shape of the input.")
-      .inplace(0, 0)
-      .upgrade(6, forget_consumed)
-      .body_by_shapes(instance_norm);
   ops.add("MeanVarianceNormalization")
       .group("nn/normalization")
       .since(13)

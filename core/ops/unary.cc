@@ -96,6 +96,19 @@ Status swish(BodyContext& c) {
   return {};
 }
 
+Status swish_gradient(GradContext& c) {
+  Expr slope = make(c.scope(), "weft.SwishSlope", {c.input(0)}, {{"alpha", c.attrs().f("alpha")}});
+  c.set_grad(0, grad_mul(c.grad(0), slope));
+  return {};
+}
+// s + alpha x s (1 - s). Far out the product is exactly 0, where x times it must not make a NaN.
+Status swish_slope(BodyContext& c) {
+  const double alpha = c.attrs().f("alpha");
+  Expr x = c.input(0), scaled = alpha == 1 ? x : x * alpha, s = make(c.scope(), "Sigmoid", {scaled});
+  c.set_output(0, s + grad_mul(s * (1.0 - s), scaled));
+  return {};
+}
+
 // Howard et al., 2019, arXiv:1905.02244. Attributes have no more than f32 holds, which a sixth as `alpha` would be cut to.
 Status hard_swish(BodyContext& c) {
   Expr x = c.input(0);
@@ -250,7 +263,19 @@ void define_op_unary(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .elementwise()
       .inplace(0, 0)
+      .grad(swish_gradient)
       .body(swish);
+  ops.add(kWeftDomain, "SwishSlope")
+      .group("gradient")
+      .doc("The derivative of Swish at each element of `X`. The gradient of Swish is made of it.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 1.0, "That of Swish.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .elementwise()
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .body(swish_slope);
   ops.add("HardSwish")
       .group("activation")
       .since(22)

@@ -1,5 +1,5 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, limits, rounding to bf16 and to bytes, and sums and
-// extremes of rows.
+// What the sources of vector kernels share: the rest of an array that fills no vector, products of gradients, limits, rounding to bf16 and to bytes,
+// and sums and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H
@@ -37,6 +37,33 @@ HWY_INLINE auto load_tail(const T* x, int64_t n) {
   const hn::ScalableTag<T> d;
   const Tail<T> tail(x, n, T(0));
   return hn::Load(d, tail.lanes);
+}
+
+// Calls fn(tag, i) for a vector of L elements from i on if there are so many before n, then for half of that, down to one.
+template <typename T, int64_t L, typename Fn>
+HWY_INLINE void over_rest(int64_t i, int64_t n, Fn fn) {
+  const hn::CappedTag<T, L> d;
+  if (i + L <= n) {
+    fn(d, i);
+    i += L;
+  }
+  if constexpr (L > 1) over_rest<T, L / 2>(i, n, fn);
+}
+
+// The same for all of [0, n): as many whole vectors as there are go first.
+template <typename T, typename Fn>
+HWY_INLINE void over_vectors(int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) fn(d, i);
+  if constexpr (kLanes > 1) over_rest<T, kLanes / 2>(i, n, fn);
+}
+
+// a * b, but 0 where a is exactly 0, as of weft.GradMul.
+template <class V>
+HWY_INLINE V guarded(V a, V b) {
+  return hn::IfThenZeroElse(hn::Eq(a, hn::Zero(hn::DFromV<V>())), hn::Mul(a, b));
 }
 
 // `x` brought to what is between `low` and `high`; a NaN stays one.

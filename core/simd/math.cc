@@ -76,6 +76,82 @@ struct SigmoidOf {
   }
 };
 
+// alpha elu(x / alpha) of alpha > 0.
+template <typename T>
+struct CeluOf {
+  T alpha;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const V by = hn::Set(d, alpha), low = hn::Mul(EluOf<T>{T(1)}(d, hn::Div(x, by)), by);
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), low, x);
+  }
+};
+
+template <typename T>
+struct SeluOf {
+  T alpha, gamma;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    return hn::Mul(EluOf<T>{alpha}(d, x), hn::Set(d, gamma));
+  }
+};
+
+template <typename T>
+struct LeakyReluOf {
+  T alpha;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(hn::Set(d, alpha), x));
+  }
+};
+
+template <typename T>
+struct HardSigmoidOf {
+  T alpha, beta;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const V line = hn::Add(hn::Mul(hn::Set(d, alpha), x), hn::Set(d, beta));
+    return between(hn::Zero(d), hn::Set(d, T(1)), line);
+  }
+};
+
+struct HardSwishOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    return hn::Mul(x, HardSigmoidOf<T>{T(1), T(0.5)}(d, hn::Mul(x, hn::Set(d, T(1.0 / 6)))));
+  }
+};
+
+template <typename T>
+struct SwishOf {
+  T alpha;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    return hn::Mul(x, SigmoidOf()(d, hn::Mul(x, hn::Set(d, alpha))));
+  }
+};
+
+// s + alpha x s (1 - s), with s = sigmoid(alpha x). Far out the last part is 0, and must not become infinity times that.
+template <typename T>
+struct SwishSlopeOf {
+  T alpha;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const V scaled = hn::Mul(x, hn::Set(d, alpha)), most = hn::Set(d, T(1000));
+    const auto is_number = hn::Eq(scaled, scaled);
+    const V near = hn::Max(hn::Min(hn::IfThenElseZero(is_number, scaled), most), hn::Neg(most));
+    const V s = SigmoidOf()(d, near), rest = SigmoidOf()(d, hn::Neg(near));
+    return hn::IfThenElse(is_number, hn::MulAdd(hn::Mul(s, rest), near, s), scaled);
+  }
+};
+
 struct ReluOf {
   template <class D, class V>
   V operator()(D d, V x) const {
@@ -165,18 +241,47 @@ template <typename T, typename Fn>
 void map(const T* x, T* y, int64_t n) {
   each(x, y, n, Fn());
 }
-template <typename T>
-void elu(const T* x, T* y, int64_t n, T alpha) {
-  each(x, y, n, EluOf<T>{alpha});
+template <typename T, template <typename> class Of>
+void with_alpha(const T* x, T* y, int64_t n, T alpha) {
+  each(x, y, n, Of<T>{alpha});
+}
+template <typename T, template <typename> class Of>
+void with_two(const T* x, T* y, int64_t n, T alpha, T other) {
+  each(x, y, n, Of<T>{alpha, other});
 }
 
 template <typename T>
-constexpr MathTable<T> kTable = {map<T, ExpOf>,  map<T, LogOf>,           map<T, TanhOf>,      map<T, SigmoidOf>,
-                                 map<T, ReluOf>, map<T, SinOf>,           map<T, CosOf>,       map<T, TanOf>,
-                                 map<T, AsinOf>, map<T, AcosOf>,          map<T, AtanOf>,      map<T, SinhOf>,
-                                 map<T, CoshOf>, map<T, AsinhOf>,         map<T, AcoshOf>,     map<T, AtanhOf>,
-                                 map<T, MishOf>, map<T, SoftplusOf>,      map<T, GeluTanhOf>,  map<T, ErfOf>,
-                                 map<T, GeluOf>, map<T, GeluTanhSlopeOf>, map<T, GeluSlopeOf>, elu<T>};
+constexpr MathTable<T> kTable = {map<T, ExpOf>,
+                                 map<T, LogOf>,
+                                 map<T, TanhOf>,
+                                 map<T, SigmoidOf>,
+                                 map<T, ReluOf>,
+                                 map<T, SinOf>,
+                                 map<T, CosOf>,
+                                 map<T, TanOf>,
+                                 map<T, AsinOf>,
+                                 map<T, AcosOf>,
+                                 map<T, AtanOf>,
+                                 map<T, SinhOf>,
+                                 map<T, CoshOf>,
+                                 map<T, AsinhOf>,
+                                 map<T, AcoshOf>,
+                                 map<T, AtanhOf>,
+                                 map<T, MishOf>,
+                                 map<T, SoftplusOf>,
+                                 map<T, GeluTanhOf>,
+                                 map<T, ErfOf>,
+                                 map<T, GeluOf>,
+                                 map<T, GeluTanhSlopeOf>,
+                                 map<T, GeluSlopeOf>,
+                                 map<T, HardSwishOf>,
+                                 with_alpha<T, EluOf>,
+                                 with_alpha<T, CeluOf>,
+                                 with_alpha<T, LeakyReluOf>,
+                                 with_alpha<T, SwishOf>,
+                                 with_alpha<T, SwishSlopeOf>,
+                                 with_two<T, HardSigmoidOf>,
+                                 with_two<T, SeluOf>};
 
 }  // namespace
 

@@ -154,12 +154,6 @@ void log_softmax(const T* x, T* y, int64_t n) {
   each(y, n, shifted, x);
 }
 
-// a * b, but 0 where a is exactly 0, as of weft.GradMul.
-template <class V>
-HWY_INLINE V guarded(V a, V b) {
-  return hn::IfThenZeroElse(hn::Eq(a, hn::Zero(hn::DFromV<V>())), hn::Mul(a, b));
-}
-
 template <typename T>
 void softmax_grad(const T* y, const T* dy, T* dx, int64_t n) {
   const auto shared = [](auto, auto share, auto slope) { return guarded(slope, share); };

@@ -276,3 +276,27 @@ def test_attention_is_one_step_and_transposes_nothing() -> None:
     assert [sum("Transpose" in step for step in each) for each in runs] == [0, 2, 4, 5]
     for wanted in (pieces, without, plain, in_onnxruntime(model, x)):
         np.testing.assert_allclose(fused, wanted, rtol=2e-5, atol=2e-6)
+
+
+def torch_group_norm(net: Net, x: str) -> str:
+    """Of one group; reshapes take what they are not told from the input."""
+    ones, zeros = (net.weight(np.full(1, value, F32)) for value in (1, 0))
+    grouped = net.node("Reshape", x, net.weight(np.array([0, 1, -1])))
+    normal = net.node("InstanceNormalization", grouped, ones, zeros, epsilon=1e-5)
+    y = net.node("Reshape", normal, net.node("Shape", x))
+    scale, bias = (net.weight(net.random.normal(1, 0.5, size=(5, 1)).astype(F32)) for _ in range(2))
+    return net.node("Add", net.node("Mul", y, scale), bias)
+
+
+def test_pytorch_s_group_normalization_and_swish_are_an_operator_each() -> None:
+    net = Net(17)
+    y = torch_group_norm(net, "x")
+    model = net.model(net.node("Mul", y, net.node("Sigmoid", y)))
+    x = np.random.default_rng(3).normal(0.5, 2, (3, 5, WIDTH)).astype(F32)
+    fused, steps = run(model, x)
+    assert sorted("+".join(steps).split("+")) == ["GroupNormalization", "Swish"]
+    pieces, piece_steps = run(model, x, "fuse_group_norm", "fuse_swish")
+    assert any("InstanceNormalization" in step for step in piece_steps)
+    assert any("Sigmoid" in step for step in piece_steps)
+    for wanted in (pieces, run(model, x, "*")[0], in_onnxruntime(model, x)):
+        np.testing.assert_allclose(fused, wanted, rtol=1e-5, atol=2e-6)

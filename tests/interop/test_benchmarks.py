@@ -9,7 +9,7 @@ import pytest
 from benchmarks.beside import contenders, programs, reference
 from benchmarks.beside.check import check
 from benchmarks.beside.contenders import weft
-from benchmarks.beside.models import recurrent, resampling, text, tiny, training, trees
+from benchmarks.beside.models import recurrent, resampling, text, tiny, training, trees, unet
 from benchmarks.beside.process import Child
 from benchmarks.beside.row import Inference, Problem
 from driver import LIBRARY, ROOT, Programs
@@ -40,6 +40,7 @@ SMALL: dict[str, Callable[[], Inference]] = {
     "lstm": lambda: recurrent.lstm(2, 8, 5, batch=3),
     "gru": lambda: recurrent.gru(2, 8, 5, batch=3),
     "resize": lambda: resampling.resize(3, 5, 2),
+    "unet": lambda: unet.unet(16, 8),
     "gridsample": lambda: resampling.grid_sample(3, 6),
     "forest": lambda: trees.forest(5, 4, features=6, rows=50),
     "boosting": lambda: trees.boosting(5, 4, features=6, rows=50),

@@ -22,8 +22,8 @@ def _padding(attributes: Mapping[str, Any]) -> list[int]:
     return pads[:2]
 
 
-def _conv(attributes: Mapping[str, Any], x: Any, kernel: Any) -> Any:
-    return F.conv2d(x, kernel, None, attributes["strides"], _padding(attributes), 1, attributes["group"])
+def _conv(attributes: Mapping[str, Any], x: Any, kernel: Any, bias: Any = None) -> Any:
+    return F.conv2d(x, kernel, bias, attributes["strides"], _padding(attributes), 1, attributes["group"])
 
 
 def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
@@ -35,7 +35,9 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
 
 
 def _resize(attributes: Mapping[str, Any], x: Any, roi: None, scales: None, sizes: list[int]) -> Any:
-    """Linear, to sizes: the models of this benchmark resize in no other way."""
+    """To sizes, linearly or to the pixel before: the models of this benchmark resize in no other way."""
+    if attributes["mode"] == b"nearest":
+        return F.interpolate(x, sizes[2:], mode="nearest")
     return F.interpolate(x, sizes[2:], mode="bilinear", align_corners=False)
 
 
@@ -71,6 +73,12 @@ OPERATORS: Operators = {
         x, scale.shape, scale, bias, attributes["epsilon"]
     ),
     "Conv": _conv,
+    # Windows that do not overlap, without pads.
+    "ConvTranspose": lambda attributes, x, kernel, bias: F.conv_transpose2d(x, kernel, bias, attributes["strides"]),
+    "InstanceNormalization": lambda attributes, x, scale, bias: F.instance_norm(
+        x, weight=scale, bias=bias, eps=attributes["epsilon"]
+    ),
+    "Sigmoid": lambda attributes, x: torch.sigmoid(x),
     "BatchNormalization": _batch_norm,
     "MaxPool": _max_pool,
     "GlobalAveragePool": lambda attributes, x: F.adaptive_avg_pool2d(x, 1),

@@ -3,7 +3,9 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "core/kernel/registry.h"
@@ -11,6 +13,7 @@
 #include "core/kernels/cpu/lines_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/resize_common.h"
+#include "core/kernels/cpu/resize_rows_common.h"
 
 namespace weft {
 namespace {
@@ -483,6 +486,54 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+// -- Row by row, which gives the same bits: one axis, or two neighbours, to the nearest or between two places.
+bool goes_by_rows(const State& s, DType dtype) {
+  const bool linear = s.resizing.mode == Resizing::Mode::kLinear;
+  if (!s.constant || s.resizing.crops() || s.resizing.antialias || s.resizing.mode == Resizing::Mode::kCubic) {
+    return false;
+  }
+  if (linear ? dtype != DType::kF32 && dtype != DType::kF64 : !movable(dtype)) return false;
+  if (s.passes.empty() || s.passes.size() > 2) return false;
+  for (const Pass& p : s.passes) {
+    if (std::max(p.in, p.out) > std::numeric_limits<int32_t>::max()) return false;
+  }
+  const auto axis = [&](size_t i) { return s.places[s.passes[i].axis]; };
+  return s.passes.size() == 1 || std::abs(axis(0) - axis(1)) == 1;
+}
+
+// Without places and weights yet.
+RowResize rows_to_resize(const State& s, const Shape& shape) {
+  RowResize r;
+  int64_t first = s.places[s.passes[0].axis], last = first;
+  if (s.passes.size() == 2) {
+    const int64_t other = s.places[s.passes[1].axis];
+    r.width_first = first > other;
+    first = std::min(first, other);
+    last = std::max(last, other);
+  }
+  r.outer = lines_of(shape, first).outer;
+  r.inner = lines_of(shape, last).inner;
+  return r;
+}
+
+Status prepare_rows(const KernelContext& c, PreparedKernel* prepared) {
+  WEFT_TRY(const State s, make_state<false>(c));
+  const DType dtype = c.dtype(0);
+  const bool linear = s.resizing.mode == Resizing::Mode::kLinear;
+  RowResize r = rows_to_resize(s, c.shape(0));
+  for (size_t i = 0; i < s.passes.size(); ++i) {
+    const ResizedAxis& axis = s.axes[s.passes[i].axis];
+    // Alone, an axis with elements behind it is a height: whole rows are moved or weighted.
+    const bool wide = s.passes.size() == 2 ? (i == 0) == r.width_first : r.inner == 1;
+    (wide ? r.width : r.height) = linear ? linear_line(s.resizing, axis, dtype) : nearest_line(s.resizing, axis);
+  }
+  if (linear)
+    use_linear_rows(std::move(r), dtype, prepared);
+  else
+    use_nearest_rows(std::move(r), dtype_size(dtype), prepared);
+  return {};
+}
+
 bool takes_sums(const KernelContext& c) {
   return in_list(NumberElements{}, c.dtype(0)) || in_list(ComplexElements{}, c.dtype(0));
 }
@@ -490,6 +541,12 @@ bool takes_sums(const KernelContext& c) {
 bool takes_elements(const KernelContext& c) {
   if (c.attrs().s("mode") == "nearest") return c.dtype(0) == DType::kString || movable(c.dtype(0));
   return takes_sums(c);
+}
+
+bool takes_rows(const KernelContext& c) {
+  if (!takes_elements(c)) return false;
+  const Result<State> s = make_state<false>(c);
+  return s.ok() && goes_by_rows(*s, c.dtype(0));
 }
 
 Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
@@ -500,6 +557,7 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_resize(KernelRegistry& kernels) {
+  kernels.add("Resize", {"rows", takes_rows, prepare_rows});
   kernels.add("Resize", {"plain", takes_elements, prepare});
   kernels.add("weft.OldResize", {"plain", takes_elements, prepare});
   kernels.add("weft.ResizeGrad", {"plain", takes_sums, prepare_gradient});

@@ -1,6 +1,7 @@
 // Elementwise kernels of one input.
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/cast_common.h"
@@ -280,29 +281,66 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
 bool takes_exact_gelu(const KernelContext& c) { return takes_float(c) && !through_tanh(c); }
 bool takes_tanh_gelu(const KernelContext& c) { return takes_float(c) && through_tanh(c); }
 
-template <typename T>
-void span_elu(const Params& p, const void* const* in, void* out, int64_t n) {
-  math_table(T()).elu(static_cast<const T*>(in[0]), static_cast<T*>(out), n, static_cast<T>(p.a));
+// The same of functions that have parameters: `alpha`, and perhaps one more.
+template <auto f32, auto f64>
+auto function_of(float) {
+  return math_table(float()).*f32;
 }
-template <typename T>
-void run_elu(const Params& p, const RunArgs& args) {
+template <auto f32, auto f64>
+auto function_of(double) {
+  return math_table(double()).*f64;
+}
+template <auto f32, auto f64, typename T>
+void span_with(const Params& p, const void* const* in, void* out, int64_t n) {
+  constexpr bool kTwo = std::is_same_v<decltype(f32), MathTable<float>::WithTwo MathTable<float>::*>;
+  const T *x = static_cast<const T*>(in[0]), a = static_cast<T>(p.a);
+  const auto fn = function_of<f32, f64>(T());
+  if constexpr (kTwo)
+    fn(x, static_cast<T*>(out), n, a, static_cast<T>(p.b));
+  else
+    fn(x, static_cast<T*>(out), n, a);
+}
+template <auto f32, auto f64, typename T>
+void run_with(const Params& p, const RunArgs& args) {
   parallel_for(*args.parallel, p.count, kBlock, 1, [&](int64_t begin, int64_t end) {
     const void* x = args.input<T>(0) + begin;
-    span_elu<T>(p, &x, args.output<T>(0) + begin, end - begin);
+    span_with<f32, f64, T>(p, &x, args.output<T>(0) + begin, end - begin);
   });
 }
-Status prepare_elu(const KernelContext& c, PreparedKernel* prepared) {
+template <auto f32, auto f64>
+void use_with(const KernelContext& c, PreparedKernel* prepared, double other) {
   prepared->cost_ns = static_cast<double>(c.count(0));
   with_type(Types<float, double>{}, c.dtype(0), [&]<typename T>() {
-    prepared->use<&run_elu<T>>(Params{c.count(0), c.attrs().f("alpha")});
-    prepared->use_span<&span_elu<T>, Params>();
+    prepared->use<&run_with<f32, f64, T>>(Params{c.count(0), c.attrs().f("alpha"), other});
+    prepared->use_span<&span_with<f32, f64, T>, Params>();
   });
+}
+template <auto f32, auto f64>
+Status prepare_with_alpha(const KernelContext& c, PreparedKernel* prepared) {
+  use_with<f32, f64>(c, prepared, 0);
   return {};
+}
+Status prepare_vector_hard_sigmoid(const KernelContext& c, PreparedKernel* prepared) {
+  use_with<&MathTable<float>::hard_sigmoid, &MathTable<double>::hard_sigmoid>(c, prepared, c.attrs().f("beta"));
+  return {};
+}
+Status prepare_selu(const KernelContext& c, PreparedKernel* prepared) {
+  use_with<&MathTable<float>::selu, &MathTable<double>::selu>(c, prepared, c.attrs().f("gamma"));
+  return {};
+}
+// Others are made of other operators, which say what is wrong with them.
+bool takes_celu(const KernelContext& c) {
+  const double alpha = c.attrs().f("alpha");
+  return takes_float(c) && alpha > 0 && std::isfinite(alpha);
 }
 
 #define VECTOR_ROW(op, fn, accepts)                                                            \
   {                                                                                            \
     op, { "vectors", accepts, prepare_vectors<&MathTable<float>::fn, &MathTable<double>::fn> } \
+  }
+#define ALPHA_ROW(op, fn, accepts)                                                                \
+  {                                                                                               \
+    op, { "vectors", accepts, prepare_with_alpha<&MathTable<float>::fn, &MathTable<double>::fn> } \
   }
 #define FLOAT_ROW(op, fn)                                                        \
   {                                                                              \
@@ -333,7 +371,14 @@ const Row kRows[] = {
     VECTOR_ROW("Atanh", atanh, takes_float),
     VECTOR_ROW("Mish", mish, takes_float),
     VECTOR_ROW("Softplus", softplus, takes_float),
-    {"Elu", {"vectors", takes_float, prepare_elu}},
+    VECTOR_ROW("HardSwish", hard_swish, takes_float),
+    ALPHA_ROW("Elu", elu, takes_float),
+    ALPHA_ROW("Celu", celu, takes_celu),
+    ALPHA_ROW("LeakyRelu", leaky_relu, takes_float),
+    ALPHA_ROW("Swish", swish, takes_float),
+    ALPHA_ROW("weft.SwishSlope", swish_slope, takes_float),
+    {"HardSigmoid", {"vectors", takes_float, prepare_vector_hard_sigmoid}},
+    {"Selu", {"vectors", takes_float, prepare_selu}},
     VECTOR_ROW("Erf", erf, takes_float),
     VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
     VECTOR_ROW("Gelu", gelu_tanh, takes_tanh_gelu),

@@ -1,9 +1,10 @@
-// Images with their channels side by side: convolutions, pools and their gradients work on [N, D1, ..., C], between
-// transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the transpose as well, so that
-// those of neighbours meet and fall away.
+// Images with their channels side by side: convolutions, pools, their gradients, normalizations and Resize work on
+// [N, D1, ..., C], between transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the
+// transpose as well, so that those of neighbours meet and fall away.
 #include <algorithm>
 
 #include "core/op/layout.h"
+#include "core/op/resize.h"
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -47,6 +48,17 @@ Status conv_channels_last(RuleContext& c) {
   const Expr x = c.mapped_input(0), w = c.mapped_input(1);
   if (!concrete(x) || !concrete(w)) return {};
   if (worth_it(x, w, c.attrs().i("group"))) replace_by(c, "weft.ChannelsLastConv", c.attrs());
+  return {};
+}
+
+// The weight is [C, M / group, ...].
+Status conv_transpose_channels_last(RuleContext& c) {
+  constexpr int64_t kLeastAlone = 5, kLeast = 8;
+  const Expr x = c.mapped_input(0), w = c.mapped_input(1);
+  if (!concrete(x) || !concrete(w) || x.rank() < 3 || x.rank() != w.rank()) return {};
+  const int64_t group = c.attrs().i("group"), out = w.dims()[1].value();
+  if (group < 1 || (group == 1 ? out < kLeastAlone : out < kLeast || x.dims()[1].value() / group < kLeast)) return {};
+  replace_by(c, "weft.ChannelsLastConvTranspose", c.attrs());
   return {};
 }
 
@@ -137,6 +149,39 @@ Status max_pool_grad_channels_last(RuleContext& c) {
   if (!y.valid()) return {};
   const Expr dx = c.make_with_kernel("weft.ChannelsLastMaxPoolGrad", {last_of(dy), before_first(x), y}, attrs);
   if (dx.valid()) c.replace(first_again(dx));
+  return {};
+}
+
+// GroupNormalization and InstanceNormalization, which names no groups.
+Status group_norm_channels_last(RuleContext& c) {
+  const Expr x = c.mapped_input(0);
+  if (!concrete(x) || x.rank() < 3) return {};
+  if (before_first(x).valid() || goes_last(c, c.input(0))) {
+    replace_by(c, "weft.ChannelsLastGroupNormalization", c.attrs());
+  }
+  return {};
+}
+
+// What the other inputs say of axes stays; only where these are changes. They are constants, so that the shape is known.
+Status resize_channels_last(RuleContext& c) {
+  const Expr x = before_first(c.mapped_input(0));
+  const ValueType &from = c.type(c.input(0)), &to = c.type(c.node.output(0));
+  if (!x.valid() || !concrete(x) || !from.concrete() || !to.concrete() || !(from.dims[1] == to.dims[1])) return {};
+  if (dtype_bits(x.dtype()) < 8 || c.attrs().s("coordinate_transformation_mode") == "tf_crop_and_resize") return {};
+  for (int i : {2, 3}) {
+    if (c.input(i) != kNoValue && c.constant(c.input(i)) == nullptr) return {};
+  }
+  const Result<std::vector<int64_t>> axes = axes_to_resize(c.attrs(), x.rank());
+  if (!axes.ok()) return {};
+  const std::vector<int64_t> perm = to_channels_first(x.rank());
+  std::vector<int64_t> places;
+  for (int64_t axis : *axes) places.push_back(perm[static_cast<size_t>(axis)]);
+  Attrs attrs = c.attrs();
+  attrs.set("axes", std::move(places));
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  inputs[0] = x;
+  const Expr y = c.make_with_kernel("Resize", inputs, std::move(attrs));
+  if (y.valid()) c.replace(first_again(y));
   return {};
 }
 
@@ -254,18 +299,6 @@ Status pad_channels_last(RuleContext& c) {
   return {};
 }
 
-// To the nearest elements: sums of several may depend on the order of the axes.
-Status resize_channels_last(RuleContext& c) {
-  const Expr x = moved_before_first(c);
-  if (!x.valid() || c.attrs().s("mode") != "nearest") return {};
-  std::vector<Expr> inputs = c.mapped_inputs(c.node);
-  inputs[0] = x;
-  Attrs attrs = c.attrs();
-  attrs.set("axes", axes_last(attrs.ints_or_empty("axes"), x.rank()));
-  c.replace(first_again(make(c.scope(), "Resize", inputs, std::move(attrs))));
-  return {};
-}
-
 // A reduction over all spatial axes, and perhaps over images or channels.
 Status reduce_channels_last(RuleContext& c) {
   const Expr x = before_first(c.mapped_input(0));
@@ -307,6 +340,7 @@ void add_rule_channels_last(RuleRegistry& rules) {
   const char* name = "channels_last";
   rules.add({name, "Conv", conv_channels_last});
   rules.add({name, "weft.FusedConv", conv_channels_last});
+  rules.add({name, "ConvTranspose", conv_transpose_channels_last});
   rules.add({name, "QLinearConv", conv_integer_channels_last});
   rules.add({name, "ConvInteger", conv_integer_channels_last});
   rules.add({"winograd", "weft.ChannelsLastConv", winograd});
@@ -319,10 +353,12 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
   rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
   rules.add({name, "weft.SumTo", sum_to_channels_last});
+  rules.add({name, "GroupNormalization", group_norm_channels_last});
+  rules.add({name, "InstanceNormalization", group_norm_channels_last});
+  rules.add({name, "Resize", resize_channels_last});
   rules.add({name, "Concat", concat_channels_last});
   rules.add({name, "Split", split_channels_last});
   rules.add({name, "Pad", pad_channels_last});
-  rules.add({name, "Resize", resize_channels_last});
   for (const char* op :
        {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin", "weft.QLinearReduceMean"}) {
     rules.add({name, op, reduce_channels_last});

@@ -1,5 +1,4 @@
-// What exporters write for Gelu, exact and through tanh, becomes that operator. (Swish and HardSwish have no kernels of their
-// own: one operator in place of theirs would come apart again.)
+// What exporters write for Gelu, exact and through tanh, becomes that operator.
 #include <cmath>
 
 #include "core/passes/rules/patterns_common.h"

@@ -26,9 +26,10 @@ bool fuse_matmul_bias(RuleContext& c, int side) {
   return true;
 }
 
-// A Conv without a bias and one number for each channel.
+// A Conv or ConvTranspose without a bias and one number for each channel.
 bool fuse_conv_bias(RuleContext& c, int side) {
   const Node* conv = c.input_from(side, "Conv", true);
+  if (conv == nullptr) conv = c.input_from(side, "ConvTranspose", true);
   if (conv == nullptr || conv->inputs.size() > 2) return false;
   const ValueType &out = c.type(conv->output(0)), &bias = c.type(c.input(1 - side));
   if (!same_dims(out, c.type(c.node.output(0))) || !bias.has_rank) return false;
@@ -40,7 +41,7 @@ bool fuse_conv_bias(RuleContext& c, int side) {
   }
   std::vector<Expr> inputs = c.mapped_inputs(*conv);
   inputs.push_back(reshape(c.mapped_input(1 - side), constant_ints(c.scope(), {-1})));
-  c.replace(make(c.scope(), "Conv", inputs, conv->attrs));
+  c.replace(make(c.scope(), conv->op->full_name(), inputs, conv->attrs));
   return true;
 }
 
@@ -61,7 +62,8 @@ void take_limits(RuleContext& c, std::optional<double> low, std::optional<double
   constexpr Row kRows[] = {{"MatMul", "weft.FusedMatMul"},
                            {"weft.FusedMatMul", "weft.FusedMatMul"},
                            {"Gemm", "weft.FusedGemm"},
-                           {"Conv", "weft.FusedConv"}};
+                           {"Conv", "weft.FusedConv"},
+                           {"weft.ChannelsLastConvTranspose", "weft.ChannelsLastConvTranspose"}};
   for (const Row& row : kRows) {
     const Node* product = c.input_from(0, row.from, true);
     if (product == nullptr) continue;

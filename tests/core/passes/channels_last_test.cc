@@ -51,6 +51,97 @@ TEST(ChannelsLast, ConvolutionsOfEveryKind) {
   }
 }
 
+TEST(ChannelsLast, TransposedConvolutionsOfEveryKind) {
+  struct Row {
+    Shape x, w;
+    Attrs attrs;
+  };
+  const Row rows[] = {
+      // Windows that do not overlap, that do, that leave places out, and that move by 1.
+      {{2, 16, 7, 5}, {16, 24, 2, 2}, {{"strides", Ints{2, 2}}}},
+      {{1, 33, 9, 31}, {33, 40, 4, 4}, {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}},
+      {{1, 12, 6, 7}, {12, 9, 2, 1}, {{"strides", Ints{3, 4}}}},
+      {{2, 17, 8, 6}, {17, 13, 3, 3}, {{"pads", Ints{1, 0, 2, 1}}}},
+      {{3, 8, 5, 6}, {8, 70, 5, 3}, {{"strides", Ints{3, 2}}, {"pads", Ints{0, 1, 2, 0}}}},
+      {{1, 20, 4, 4}, {20, 5, 1, 1}, {}},
+      // Dilations, which may leave phases without a place of the window.
+      {{1, 10, 5, 6}, {10, 16, 3, 3}, {{"dilations", Ints{2, 3}}}},
+      {{2, 10, 5, 6}, {10, 16, 3, 2}, {{"dilations", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 2, 0, 1}}}},
+      // Outputs of other sizes than windows reach.
+      {{1, 9, 5, 4},
+       {9, 8, 3, 3},
+       {{"strides", Ints{2, 2}}, {"output_padding", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}},
+      {{1, 9, 5, 4}, {9, 8, 3, 3}, {{"strides", Ints{2, 3}}, {"auto_pad", "SAME_UPPER"}}},
+      {{1, 9, 5, 4}, {9, 8, 3, 2}, {{"strides", Ints{2, 3}}, {"auto_pad", "SAME_LOWER"}}},
+      {{1, 9, 5, 4}, {9, 8, 2, 2}, {{"strides", Ints{2, 2}}, {"output_shape", Ints{15, 7}}}},
+      {{1, 9, 5, 4},
+       {9, 8, 2, 2},
+       {{"strides", Ints{2, 2}}, {"output_shape", Ints{14, 3}}, {"auto_pad", "SAME_UPPER"}}},
+      // Groups; one spatial axis; many channels, whose pixels lie pages apart.
+      {{2, 32, 6, 5}, {32, 24, 3, 3}, {{"group", 2}, {"strides", Ints{2, 1}}}},
+      {{2, 20, 31}, {20, 24, 5}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}}},
+      {{1, 1024, 3, 5}, {1024, 8, 2, 2}, {{"strides", Ints{2, 2}}}},
+      {{1, 512, 4, 3}, {512, 40, 3, 3}, {{"strides", Ints{2, 2}}}},
+      // More rows than one block has.
+      {{1, 8, 40, 3}, {8, 6, 3, 3}, {{"strides", Ints{2, 2}}}},
+      {{1, 8, 3, 90}, {8, 6, 3, 3}, {{"strides", Ints{1, 2}}}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(shape_text(row.x) + " by " + shape_text(row.w));
+    for (bool biased : {false, true}) {
+      for (bool constant_weight : {true, false}) {
+        ChannelsLastTest t;
+        const auto weight = [&](const Shape& shape) { return constant_weight ? t.fixed(shape) : t.in(shape); };
+        std::vector<Expr> inputs{t.in(row.x), weight(row.w)};
+        const int64_t group = row.attrs.i_or("group", 1);
+        if (biased) inputs.push_back(weight({row.w[1] * group}));
+        Expr y = make(t.scope, "ConvTranspose", inputs, row.attrs);
+        t.expect("Transpose weft.ChannelsLastConvTranspose Transpose", y);
+        t.expect("Transpose weft.ChannelsLastConvTranspose Transpose", t.relu(y));
+        t.expect("Transpose weft.ChannelsLastConvTranspose Mul Transpose", y * 3.0);
+      }
+    }
+  }
+}
+
+TEST(ChannelsLast, TransposedConvolutionsThatGainNothingStay) {
+  ChannelsLastTest t;
+  Expr x = t.in({1, 16, 5, 4});
+  Attrs by2{{"strides", Ints{2, 2}}};
+  t.expect("ConvTranspose", make(t.scope, "ConvTranspose", {x, t.fixed({16, 3, 2, 2})}, by2));
+  by2.set("group", 16);
+  t.expect("ConvTranspose", make(t.scope, "ConvTranspose", {x, t.fixed({16, 1, 4, 4})}, by2));
+  const Attrs far{{"strides", Ints{65, 1}}};
+  t.expect("ConvTranspose", make(t.scope, "ConvTranspose", {x, t.fixed({16, 8, 2, 2})}, far));
+  t.expect("ConvTranspose", make(t.scope, "ConvTranspose", {t.in({1, 8, 3, 3, 3}), t.fixed({8, 8, 2, 2, 2})}));
+}
+
+TEST(ChannelsLast, TransposedConvolutionsTakeABiasLimitsAndABatchNormalization) {
+  ChannelsLastTest t;
+  Attrs by2{{"strides", Ints{2, 2}}};
+  Expr y = make(t.scope, "ConvTranspose", {t.in({1, 8, 5, 4}), t.fixed({8, 16, 2, 2})}, by2);
+  Expr clipped = make(t.scope, "Clip", {y + t.fixed({16, 1, 1}), scalar_like(y, -3), scalar_like(y, 6)});
+  t.expect("Transpose weft.ChannelsLastConvTranspose Transpose", clipped);
+  const auto halves = [&](float value) {
+    return constant(t.scope, Tensor::vector<float>(std::vector<float>(16, value)));
+  };
+  Expr normal = make(t.scope, "BatchNormalization", {y, halves(2), t.fixed({16}), t.fixed({16}), halves(0.25f)},
+                     {{"epsilon", 0.0}});
+  t.expect("Transpose weft.ChannelsLastConvTranspose Transpose", t.relu(normal));
+}
+
+TEST(ChannelsLast, ADecoderTurnsNothingInBetween) {
+  ChannelsLastTest t;
+  Attrs same{{"auto_pad", "SAME_UPPER"}};
+  Expr low = t.relu(t.conv(t.in({1, 4, 6, 6}), {16, 4, 3, 3}, same));
+  Expr up = make(t.scope, "ConvTranspose", {low, t.fixed({16, 8, 2, 2}), t.fixed({8})}, {{"strides", Ints{2, 2}}});
+  Expr skipped = t.relu(t.conv(t.in({1, 4, 12, 12}), {8, 4, 3, 3}, same));
+  t.expect(
+      "Transpose weft.ChannelsLastConv weft.ChannelsLastConvTranspose Transpose weft.ChannelsLastConv Concat "
+      "weft.ChannelsLastConv Transpose",
+      t.conv(concat({up, skipped}, 1), {8, 16, 3, 3}, same));
+}
+
 // As in training.
 TEST(ChannelsLast, WeightsThatChange) {
   struct Row {
@@ -199,6 +290,45 @@ TEST(ChannelsLast, PoolsOfEveryKind) {
       }
     }
   }
+}
+
+TEST(ChannelsLast, NormalizationsGoWhereTheInputComesFrom) {
+  ChannelsLastTest t;
+  Attrs same{{"auto_pad", "SAME_UPPER"}};
+  Expr x = t.conv(t.in({2, 4, 9, 7}), {16, 4, 3, 3}, same), scale = t.fixed({16}), bias = t.fixed({16});
+  const std::string op = "weft.ChannelsLastGroupNormalization ";
+  Expr groups = make(t.scope, "GroupNormalization", {x, scale, bias}, {{"num_groups", 4}});
+  EXPECT_EQ(t.left(t.relu(groups)), "Transpose weft.ChannelsLastConv " + op + "Relu Transpose");
+  t.expect_close(t.relu(groups));
+  Expr planes = make(t.scope, "InstanceNormalization", {x, scale, bias});
+  EXPECT_EQ(t.left(t.conv(planes, {8, 16, 1, 1})),
+            "Transpose weft.ChannelsLastConv " + op + "weft.ChannelsLastConv Transpose");
+  t.expect_close(planes);
+  // Beside a convolution of the same image, but not alone.
+  Expr image = t.in({2, 16, 5, 6}), alone = make(t.scope, "InstanceNormalization", {image, scale, bias});
+  EXPECT_EQ(t.left(alone), "InstanceNormalization");
+  EXPECT_EQ(t.left(alone + t.conv(image, {16, 16, 1, 1})), "Transpose " + op + "weft.ChannelsLastConv Add Transpose");
+}
+
+TEST(ChannelsLast, ResizeGoesWhereTheInputComesFrom) {
+  ChannelsLastTest t;
+  Expr none, x = t.conv(t.in({2, 4, 5, 7}), {9, 4, 1, 1});
+  const std::string wanted = "Transpose weft.ChannelsLastConv Resize weft.ChannelsLastConv Transpose";
+  const auto behind = [&](Expr y) { return t.conv(y, {8, 9, 1, 1}); };
+  Expr scales = constant(t.scope, Tensor::vector<float>({1, 1, 2, 2})), sizes = constant_ints(t.scope, {11, 3});
+  t.expect(wanted.c_str(), behind(make(t.scope, "Resize", {x, none, scales})));
+  t.expect(wanted.c_str(), behind(make(t.scope, "Resize", {x, none, none, sizes}, {{"axes", Ints{3, -2}}})));
+  for (const char* places : {"half_pixel", "align_corners", "asymmetric"}) {
+    Attrs linear{{"mode", "linear"}, {"coordinate_transformation_mode", places}};
+    Expr y = behind(make(t.scope, "Resize", {x, none, scales}, linear));
+    EXPECT_EQ(t.left(y), wanted) << places;
+    t.expect_close(y);
+  }
+  // Of channels too, and by what only a run tells.
+  Expr more = make(t.scope, "Resize", {x, none, constant(t.scope, Tensor::vector<float>({1, 2, 2, 1}))});
+  t.expect("Transpose weft.ChannelsLastConv Transpose Resize", more);
+  Expr fed = t.input<float>({4}, {1, 1, 3, 2});
+  EXPECT_EQ(t.left(make(t.scope, "Resize", {x, none, fed})), "Transpose weft.ChannelsLastConv Transpose Resize");
 }
 
 TEST(ChannelsLast, TheReferenceHasChannelsFirst) {

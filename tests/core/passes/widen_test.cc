@@ -152,6 +152,11 @@ TEST(Widen, GradientsOfBodiesRoundNothingInBetween) {
   const auto of_line = gradient(make(t.scope, "GridSample", {line, grid}, {{"align_corners", int64_t{1}}}), line);
   EXPECT_NEAR(of_line[700], 0.6846f, 5e-4f);
   EXPECT_NEAR(of_line[701], 0.3154f, 5e-4f);
+
+  // e^-6, and gamma alpha times that: halves near the plateau are 5e-4 apart.
+  Expr low = typed(t, DType::kF16, {1}, {-6});
+  EXPECT_NEAR(gradient(make(t.scope, "Celu", {low}), low)[0], 2.47875e-3f, 2e-6f);
+  EXPECT_NEAR(gradient(make(t.scope, "Selu", {low}), low)[0], 4.35789e-3f, 3e-6f);
 }
 
 // More than f16 can count. Wanted are 1 / 70000 and half of that below 0, as numpy rounds them.

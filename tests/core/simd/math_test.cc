@@ -107,18 +107,18 @@ void expect_within(double most, const char* name, const std::vector<T>& x, Exact
 
 template <typename T>
 std::vector<Fn<T>> all_of(const MathTable<T>& t) {
-  return {t.exp,       t.log,
-          t.tanh,      t.sigmoid,
-          t.relu,      t.sin,
-          t.cos,       t.tan,
-          t.asin,      t.acos,
-          t.atan,      t.sinh,
-          t.cosh,      t.asinh,
-          t.acosh,     t.atanh,
-          t.mish,      t.softplus,
-          t.gelu_tanh, t.erf,
-          t.gelu,      t.gelu_tanh_slope,
-          t.gelu_slope};
+  return {t.exp,        t.log,
+          t.tanh,       t.sigmoid,
+          t.relu,       t.sin,
+          t.cos,        t.tan,
+          t.asin,       t.acos,
+          t.atan,       t.sinh,
+          t.cosh,       t.asinh,
+          t.acosh,      t.atanh,
+          t.mish,       t.softplus,
+          t.gelu_tanh,  t.erf,
+          t.gelu,       t.gelu_tanh_slope,
+          t.gelu_slope, t.hard_swish};
 }
 
 template <typename T>
@@ -171,6 +171,29 @@ TYPED_TEST(MathTest, Accuracy) {
   }
   const auto elu = [](const Table& t, const T* x, T* y, int64_t n) { t.elu(x, y, n, T(1)); };
   expect_within<T>(2, "elu", arguments<T>(-60, 10), exact_elu, elu);
+  const auto celu = [](const Table& t, const T* x, T* y, int64_t n) { t.celu(x, y, n, T(1)); };
+  expect_within<T>(2, "celu", arguments<T>(-60, 10), exact_elu, celu);
+  const auto selu = [](const Table& t, const T* x, T* y, int64_t n) { t.selu(x, y, n, T(1), T(2)); };
+  expect_within<T>(
+      2, "selu", arguments<T>(-60, 10), [](long double x) { return 2 * exact_elu(x); }, selu);
+  const auto swish = [](const Table& t, const T* x, T* y, int64_t n) { t.swish(x, y, n, T(2)); };
+  // Further out the sigmoid is no normal number any more.
+  expect_within<T>(
+      5, "swish", arguments<T>(single ? -40 : -350, edge), [](long double x) { return x * exact_sigmoid(2 * x); },
+      swish);
+  const auto exact_swish_slope = [](long double x) {
+    const long double s = exact_sigmoid(2 * x);
+    return s + 2 * x * s * exact_sigmoid(-2 * x);
+  };
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    std::vector<T> x, y(4001);
+    for (int i = -2000; i <= 2000; ++i) x.push_back(static_cast<T>(i / 100.0));
+    math_table(isa, T()).swish_slope(x.data(), y.data(), 4001, T(2));
+    for (size_t i = 0; i < x.size(); ++i) {
+      ASSERT_NEAR(y[i], static_cast<double>(exact_swish_slope(x[i])), single ? 5e-7 : 1e-15) << isa_name(isa);
+    }
+  }
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const Table& t = math_table(isa, T());
@@ -292,6 +315,31 @@ TYPED_TEST(MathTest, Edges) {
     EXPECT_EQ(elu(inf), inf);
     EXPECT_EQ(elu(-inf), T(-0.5));
     EXPECT_EQ(elu(3), 3);
+    const auto with = [](typename MathTable<T>::WithAlpha fn, T x, T alpha) {
+      fn(&x, &x, 1, alpha);
+      return x;
+    };
+    for (auto fn : {t.celu, t.leaky_relu, t.swish, t.swish_slope}) EXPECT_TRUE(std::isnan(with(fn, nan, T(2))));
+    for (auto fn : {t.celu, t.leaky_relu, t.swish}) EXPECT_EQ(with(fn, inf, T(2)), inf);
+    EXPECT_EQ(with(t.celu, -inf, T(2)), T(-2));
+    EXPECT_EQ(with(t.leaky_relu, -inf, T(0.25)), -inf);
+    EXPECT_EQ(with(t.leaky_relu, T(-8), T(0.25)), T(-2));
+    EXPECT_EQ(with(t.swish, T(-1e4), T(1)), 0);
+    EXPECT_EQ(with(t.swish, T(-3), T(0)), T(-1.5));
+    EXPECT_EQ(with(t.swish_slope, inf, T(1)), 1);
+    EXPECT_EQ(with(t.swish_slope, -inf, T(1)), 0);
+    EXPECT_EQ(with(t.swish_slope, T(0), T(7)), T(0.5));
+    const auto hard = [&](T x) {
+      t.hard_sigmoid(&x, &x, 1, T(0.25), T(0.5));
+      return x;
+    };
+    EXPECT_TRUE(std::isnan(hard(nan)));
+    for (T above : {inf, T(2), T(5)}) EXPECT_EQ(hard(above), 1);
+    for (T below : {-inf, T(-2), T(-5)}) EXPECT_EQ(hard(below), 0);
+    EXPECT_EQ(hard(T(1)), T(0.75));
+    EXPECT_EQ(of(t.hard_swish, inf), inf);
+    for (T x : {T(3), T(4)}) EXPECT_EQ(of(t.hard_swish, x), x);
+    for (T x : {T(-3), T(-4), T(0)}) EXPECT_EQ(of(t.hard_swish, x), 0);
   }
 }
 

@@ -1,4 +1,5 @@
-// Resize and its gradient on tensors that are divided among threads, against the text of ONNX element by element.
+// Resize and its gradient on tensors that are divided among threads, against the text of ONNX element by element; row by row and axis
+// by axis.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -115,6 +116,99 @@ TEST(Resize, ManyElements) {
     check<double>(size);
     if (HasFatalFailure()) return;
   }
+}
+
+// Sizes that are constants and such that are fed: row by row, and axis by axis.
+Tensor resized(const Tensor& x, const std::vector<int64_t>& sizes, const Attrs& attrs, bool fed, int threads) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  Expr none, in(scope, *graph->add_input("x", ValueType::tensor(x.dtype(), to_dims(x.shape()))));
+  Signature signature{{in.id()}, {}, {}};
+  std::vector<Tensor> feeds{x};
+  std::vector<float> scales;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    scales.push_back(static_cast<float>(sizes[d]) / static_cast<float>(x.shape()[d]));
+  }
+  Expr by = constant(scope, Tensor::vector<float>(scales));
+  if (fed) {
+    by = Expr(scope,
+              *graph->add_input("scales", ValueType::tensor(DType::kF32, {Dim(static_cast<int64_t>(scales.size()))})));
+    signature.feeds.push_back(by.id());
+    feeds.push_back(Tensor::vector<float>(scales));
+  }
+  Expr y = make(scope, "Resize", {in, none, by}, attrs);
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  signature.fetches.push_back(y.id());
+  SessionOptions options;
+  options.threads = threads;
+  std::vector<Tensor> out;
+  Status status = (*Session::make(graph, options))->run(signature, feeds, {}, &out);
+  EXPECT_TRUE(status.ok()) << status.text();
+  return status.ok() ? out[0] : Tensor();
+}
+
+struct RowCase {
+  Shape x;
+  std::vector<int64_t> sizes;
+};
+
+const RowCase kRowCases[] = {
+    {{2, 3, 40, 50}, {2, 3, 80, 100}},  // twice: elements, and rows that are copies
+    {{2, 3, 40, 50}, {2, 3, 80, 50}},   // one axis
+    {{2, 3, 40, 50}, {2, 3, 40, 100}},  // the other
+    {{1, 4, 40, 50}, {1, 4, 120, 25}},  // larger and smaller
+    {{1, 40, 50, 3}, {1, 80, 100, 3}},  // channels last
+    {{1, 20, 30, 64}, {1, 40, 15, 64}},
+    {{2, 9, 16, 4}, {4, 18, 16, 4}},  // the first axes
+    {{70, 2}, {140, 6}},
+    {{1, 2, 1, 3}, {1, 2, 5, 6}},  // of one row
+};
+
+TEST(Resize, RowByRowAndAxisByAxisAreTheSameBits) {
+  for (const RowCase& c : kRowCases) {
+    for (const char* mode : {"nearest", "linear"}) {
+      for (const char* places : {"half_pixel", "align_corners", "asymmetric"}) {
+        SCOPED_TRACE(cat(shape_text(c.x), " ", mode, " ", places));
+        const Attrs attrs{{"mode", mode}, {"coordinate_transformation_mode", places}};
+        for (const Tensor& x : {values<float>(c.x, 0.3), values<double>(c.x, 0.7)}) {
+          const Tensor wanted = resized(x, c.sizes, attrs, true, 1);
+          for (int threads : {1, 3}) {
+            EXPECT_TRUE(resized(x, c.sizes, attrs, false, threads).same_bits(wanted)) << threads << " threads";
+          }
+        }
+      }
+    }
+  }
+}
+
+// Places of asymmetric coordinates and whole factors: row y comes of row y / factor.
+template <typename T>
+void check_whole_factors() {
+  for (const RowCase& c : kRowCases) {
+    bool whole = true;
+    for (size_t d = 0; d < c.x.size(); ++d) whole = whole && c.sizes[d] % c.x[d] == 0;
+    if (!whole) continue;
+    Tensor x = *Tensor::make(dtype_of<T>(), c.x);
+    for (int64_t i = 0; i < x.count(); ++i) x.as<T>()[i] = static_cast<T>(i * 37 % 251);
+    const Attrs attrs{{"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}};
+    const Tensor y = resized(x, c.sizes, attrs, false, 2);
+    for (int64_t i = 0; i < y.count(); ++i) {
+      int64_t rest = i, from = 0, step = 1;
+      for (size_t d = c.x.size(); d-- > 0;) {
+        from += rest % c.sizes[d] / (c.sizes[d] / c.x[d]) * step;
+        rest /= c.sizes[d];
+        step *= c.x[d];
+      }
+      ASSERT_EQ(y.as<T>()[i], x.as<T>()[from]) << shape_text(c.x) << " at " << i;
+    }
+  }
+}
+
+TEST(Resize, NearestOfEverySizeOfElements) {
+  check_whole_factors<uint8_t>();
+  check_whole_factors<int16_t>();
+  check_whole_factors<float>();
+  check_whole_factors<int64_t>();
 }
 
 }  // namespace
