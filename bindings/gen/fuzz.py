@@ -6,6 +6,7 @@ knows must be given one, or stand in LEFT_OUT.
 """
 
 import sys
+import textwrap
 
 import abi
 
@@ -301,25 +302,35 @@ def called():
     return [by_id[number] for number in sorted(by_id)]
 
 
-def calls():
+def part(header, functions):
+    """The calls of the functions of one header."""
+    lines = [line for function in functions for line in calling(function)]
+    out = [f"// How a program calls each function of weft/{header}; {NOTE}.", '#include "tests/fuzz/abi/machine.h"', ""]
+    out += ["namespace weft::abi_fuzz {", ""]
+    if any("&kTag" in line for line in lines):
+        out += ["namespace {", "const char kTag = 0;", "}  // namespace", ""]
+    return "\n".join(out + lines + ["}  // namespace weft::abi_fuzz", ""])
+
+
+def way(function):
+    """The name of what calls it."""
+    return f"{'special' if function.name in SPECIAL else 'call'}_{function.name.removeprefix('weft_')}"
+
+
+def table():
+    """All calls by their numbers, and the words."""
     if len(WORDS) > 191 or len(set(WORDS)) < len(WORDS):
         sys.exit(f"bindings/gen/fuzz.py has {len(WORDS)} words; 191 different ones can be told apart")
     functions = called()
-    out = [f"// How a program calls each function of the C ABI; {NOTE}.", '#include "tests/fuzz/abi/machine.h"', ""]
-    out += ["namespace weft::abi_fuzz {", ""]
-    out += [f"void special_{name.removeprefix('weft_')}(Call& c);" for name in SPECIAL]
-    out += ["", "namespace {", "", "const char kTag = 0;", ""]
-    for function in abi.functions():
-        if function.name not in SPECIAL and function.name not in LEFT_OUT:
-            out += calling(function)
-    out.append("const Entry kEntries[] = {")
+    out = [f"// The functions of the C ABI that programs call, and the words that they know; {NOTE}."]
+    out += ['#include "tests/fuzz/abi/machine.h"', "", "namespace weft::abi_fuzz {", ""]
+    out += [f"void {way(function)}(Call& c);" for function in functions]
+    out += ["", "namespace {", "", "const Entry kEntries[] = {"]
     for function in functions:
-        short = function.name.removeprefix("weft_")
-        way = "special" if function.name in SPECIAL else "call"
         nested = "true" if function.name in NESTED else "false"
-        out.append(f'    {{{entry_id(function.name):#06x}, "{function.name}", {way}_{short}, {nested}}},')
+        out.append(f'    {{{entry_id(function.name):#06x}, "{function.name}", {way(function)}, {nested}}},')
     out += ["};", "", "const char* const kWords[] = {"]
-    out += [f'    "{word}",' for word in WORDS]
+    out += [f"    {line}" for line in textwrap.wrap(" ".join(f'"{word}",' for word in WORDS), 110)]
     out += ["};", "", "}  // namespace", ""]
     out += ["std::span<const Entry> entries() { return kEntries; }"]
     out += ["std::span<const char* const> words() { return kWords; }"]
@@ -327,6 +338,17 @@ def calls():
     out += [f'      {{"{name}", "{reason}"}},' for name, reason in LEFT_OUT.items()]
     out += ["  };", "}", "", "}  // namespace weft::abi_fuzz", ""]
     return "\n".join(out)
+
+
+def calls():
+    """A file for each header of the C ABI, and the table."""
+    parts = {}
+    for function in abi.functions():
+        if function.name not in SPECIAL and function.name not in LEFT_OUT:
+            parts.setdefault(function.header, []).append(function)
+    for header, functions in parts.items():
+        yield f"tests/fuzz/abi/calls_{header.removesuffix('.h')}.cc", part(header, functions)
+    yield "tests/fuzz/abi/calls.cc", table()
 
 
 def handles():
@@ -340,5 +362,5 @@ def handles():
 
 
 def files():
-    yield "tests/fuzz/abi/calls.cc", calls()
+    yield from calls()
     yield "tests/fuzz/abi/handles.h", handles()
