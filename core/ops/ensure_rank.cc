@@ -23,9 +23,9 @@ void define_op_ensure_rank(OpRegistry& ops) {
   ops.add(kWeftDomain, "EnsureRank")
       .group("graph")
       .doc(
-          "Its input, a tensor of that many dimensions or a sequence of such. Any other number is an error. Of what comes "
-          "out of a sequence that was empty at first no rank is known before the run. The rules for gradients know it "
-          "from the value that a gradient is of, and say it so for those who differentiate again.")
+          "Its input, a tensor of that many dimensions or a sequence of such. Any other number is an error. Of what "
+          "comes out of a sequence that was empty at first no rank is known before the run. The rules for gradients "
+          "know it from the value that a gradient is of, and say it so for those who differentiate again.")
       .required_attr("rank", AttrKind::kInt, "How many dimensions the input has, or each of its items.")
       .input("input", "any", "A tensor or a sequence of tensors.")
       .output("output", "any", "The same value.")

@@ -263,7 +263,7 @@ void define_op_normalization(OpRegistry& ops) {
       .outputs_together("training_mode")
       .body(batch_norm);
   ops.add(kWeftDomain, "OldBatchNormalization")
-      .group("nn")
+      .group("nn/normalization")
       .doc(
           "BatchNormalization as it was before opset 14, where today's cannot say it: each element of an image could "
           "have numbers of its own, before opset 9, and who trained could have the mean and the variance of the batch.")

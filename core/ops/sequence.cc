@@ -241,7 +241,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_at_grad)
       .grad(grad_at_grad);
   ops.add(kWeftDomain, "SequenceConcat")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.")
       .types("T", kTensorTypes)
       .input("A", "seq(T)", "A sequence.")
@@ -250,7 +250,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_joined)
       .grad(grad_sequence_concat);
   ops.add(kWeftDomain, "SequenceSlice")
-      .group("gradient")
+      .group("gradient/sequence")
       .doc("Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.")
       .types("T", kTensorTypes)
       .input("input", "seq(T)", "The sequence.")
