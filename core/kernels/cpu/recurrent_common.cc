@@ -26,6 +26,12 @@ void multiply(const T* a, const T* x, bool adds, T* y, int64_t n) {
   }
 }
 
+// y += x.
+template <typename T>
+void add(const T* x, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
 // A row of a step: what it is about.
 template <typename T>
 struct CellRow {
@@ -252,16 +258,12 @@ Result<RecurrentState<T>> RecurrentState<T>::make(CellKind cell, const KernelCon
   step.c_row = s.row_stride() * s.given_row;
   step.init_row = step.c_row;
   step.init_column = 1;
-  step.n = cell == CellKind::kGru ? 2 * s.hidden : s.width;
+  if (s.apart()) step.c_row = s.width;
+  step.n = cell == CellKind::kGru && !s.apart() ? 2 * s.hidden : s.width;
   s.r.add(step, 0);
-  if (cell == CellKind::kGru) {
+  if (step.n < s.width) {
     step.n = s.hidden;
-    if (s.form.linear_before_reset) {
-      step.c_row = s.width;
-      step.init_row = 0;
-    } else {
-      step.a_row = s.width;
-    }
+    step.a_row = s.width;
     s.r.add(step, 2 * s.hidden * s.hidden);
   }
   WEFT_CHECK(s.r.use_constant(c));
@@ -307,9 +309,9 @@ bool RecurrentState<T>::begin(const RunArgs& args) const {
   if (const T* b = input<T>(args, kBInput)) {
     T* sum = scratch + bias_at;
     // What r is multiplied with has its own.
-    const int64_t apart = form.linear_before_reset ? 2 * hidden : width;
+    const int64_t together = apart() ? 2 * hidden : width;
     for (int64_t d = 0; d < form.directions; ++d, b += 2 * width, sum += width) {
-      for (int64_t i = 0; i < width; ++i) sum[i] = i < apart ? b[i] + b[width + i] : b[i];
+      for (int64_t i = 0; i < width; ++i) sum[i] = i < together ? b[i] + b[width + i] : b[i];
     }
     product.init = scratch + bias_at;
   }
@@ -377,30 +379,30 @@ void RecurrentState<T>::run_task(const RunArgs& args, int64_t index, const Recor
     product.m = task.count;
     product.a = h;
     product.packed_b = packed + r.at[0];
-    product.c = before;
-    product.init = before;
+    product.c = apart() ? gates : before;
+    product.init = apart() ? nullptr : before;
     run_gemm(product, more, parallel);
     if (is_gru) {
       // Gates z and r, then what the third part is multiplied with: r * h, or all of h.
       T* inner = gates + 2 * n;  // of each row
       for (int64_t i = 0; i < task.count; ++i) {
-        T* row_gates = gates + i * width;
-        function(d, 0).run(clipped(before + i * lead, row_gates, 2 * n), row_gates, 2 * n);
-        if (!form.linear_before_reset) multiply(row_gates + n, h + i * n, false, inner + i * width, n);
+        T *row_gates = gates + i * width, *row_before = before + i * lead;
+        if (apart()) {
+          add(row_gates, row_before, 2 * n);
+          if (const T* b = bias(args, d)) add(b + 2 * n, row_gates + 2 * n, n);
+        }
+        function(d, 0).run(clipped(row_before, row_gates, 2 * n), row_gates, 2 * n);
+        if (!apart()) multiply(row_gates + n, h + i * n, false, inner + i * width, n);
       }
-      product = r.parts[1];
-      product.m = task.count;
-      product.packed_b = packed + r.at[1];
-      if (form.linear_before_reset) {
-        product.a = h;
-        product.c = inner;
-        product.init = bias(args, d) != nullptr ? bias(args, d) + 2 * n : nullptr;
-      } else {
+      if (!apart()) {
+        product = r.parts[1];
+        product.m = task.count;
         product.a = inner;
+        product.packed_b = packed + r.at[1];
         product.c = before + 2 * n;
         product.init = product.c;
+        run_gemm(product, more, parallel);
       }
-      run_gemm(product, more, parallel);
     }
     for (int64_t i = 0; i < task.count; ++i) {
       const bool goes_on = active(lens, task.first + i, t);
@@ -423,7 +425,7 @@ void RecurrentState<T>::run_task(const RunArgs& args, int64_t index, const Recor
         step_lstm(cell);
       } else if (is_gru) {
         T *z = row_gates, *fresh = row_gates + 2 * n;
-        if (form.linear_before_reset) multiply(row_gates + n, fresh, true, row_before + 2 * n, n);
+        if (apart()) multiply(row_gates + n, fresh, true, row_before + 2 * n, n);
         function(d, 1).run(clipped(row_before + 2 * n, fresh, n), fresh, n);
         for (int64_t j = 0; j < n; ++j) row_h[j] = (T(1) - z[j]) * fresh[j] + z[j] * row_h[j];
       } else {

@@ -27,7 +27,7 @@ struct CellFunction {
   }
 };
 
-// Matrices that a step multiplies with, of each direction: R in one part, or that of GRU in two. Packed when the plan is
+// Matrices that a step multiplies with, of each direction: R in one part, or in two where GRU multiplies r * h with the second. Packed when the plan is
 // made if R is constant, else in each run.
 template <typename T>
 struct StepMatrices {
@@ -78,6 +78,8 @@ struct RecurrentState {
     return functions[static_cast<size_t>(direction * form.functions() + i)];
   }
   int64_t all_width() const { return form.directions * width; }
+  // Whether a step's product is kept apart from what comes of X: GRU multiplies a part of it with r.
+  bool apart() const { return form.cell == CellKind::kGru && form.linear_before_reset; }
   // Rows of X, and of what is recorded.
   int64_t rows() const { return steps * batch; }
   int64_t row(int64_t step, int64_t sequence) const {
