@@ -27,8 +27,8 @@ struct CellFunction {
   }
 };
 
-// Matrices that a step multiplies with, of each direction: R in one part, or in two where GRU multiplies r * h with the second. Packed when the plan is
-// made if R is constant, else in each run.
+// Matrices that a step multiplies with, of each direction: R in one part, or in two where GRU multiplies r * h with the
+// second. Packed when the plan is made if R is constant, else in each run.
 template <typename T>
 struct StepMatrices {
   std::vector<Gemm<T>> parts;                           // without addresses; m of a whole task
