@@ -1,9 +1,13 @@
 // Kernels of SamplePoints and SamplePointsGrad.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/stop_common.h"
 #include "core/kernels/cpu/types_common.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -20,7 +24,8 @@ struct Sampling {
   int64_t images, channels, points, pixels = 1;  // points and pixels of an image
   int64_t axes;
   int64_t size[5], step[5], order[5];
-  int64_t taps_of_axis, taps = 1;
+  int64_t taps_of_axis, taps = 1;  // taps_of_axis is 1, 2 or 4: 1 << tap_bits
+  int tap_bits;
   int64_t block;  // points
 };
 
@@ -92,9 +97,9 @@ void find_taps(const Sampling& s, T place, int64_t axis, int64_t* index, T* weig
   for (int64_t k = 0; k < s.taps_of_axis; ++k) index[k] = pixel_at(s, first + k, s.size[axis]);
 }
 
-// Of points [begin, begin + n) of an image the pixels, -1 for zeros, and weights: tap k of point i at [k * n + i].
-template <typename T>
-void find_all_taps(const Sampling& s, const T* places, int64_t n, int64_t* index, T* weight) {
+// Calls keep(tap, point, pixel, weight) for all taps of `n` points; the pixel is -1 for a zero.
+template <typename T, typename Keep>
+void for_taps(const Sampling& s, const T* places, int64_t n, Keep&& keep) {
   for (int64_t i = 0; i < n; ++i) {
     int64_t along[5][4];
     T part[5][4];
@@ -106,14 +111,99 @@ void find_all_taps(const Sampling& s, const T* places, int64_t n, int64_t* index
       int64_t at = 0, rest = k;
       T product = 1;
       for (int64_t d = s.axes - 1; d >= 0; --d) {
-        const int64_t tap = rest % s.taps_of_axis;
-        rest /= s.taps_of_axis;
+        const int64_t tap = rest & (s.taps_of_axis - 1);
+        rest >>= s.tap_bits;
         at = at < 0 || along[d][tap] < 0 ? -1 : at + along[d][tap] * s.step[d];
         product *= part[d][tap];
       }
-      index[k * n + i] = at;
-      weight[k * n + i] = product;
+      keep(k, i, at, product);
     }
+  }
+}
+
+// Of points [begin, begin + n) of an image the pixels, -1 for zeros, and weights: tap k of point i at [k * n + i].
+template <typename T>
+void find_all_taps(const Sampling& s, const T* places, int64_t n, int64_t* index, T* weight) {
+  for_taps(s, places, n, [=](int64_t k, int64_t i, int64_t at, T product) {
+    index[k * n + i] = at;
+    weight[k * n + i] = product;
+  });
+}
+
+// The same as vectors want it.
+template <typename T>
+void find_vector_taps(const Sampling& s, const T* places, const SampledPoints<T>& to) {
+  for_taps(s, places, to.n, [&to](int64_t k, int64_t i, int64_t at, T product) {
+    to.index[k * to.room + i] = static_cast<int32_t>(std::max<int64_t>(at, 0));
+    to.weight[k * to.room + i] = at < 0 ? T(-0.0) : product + T(0);  // -0 is of no pixel, also where it is a product
+  });
+  const int64_t past = divide_up(to.n, kSampledTogether) * kSampledTogether - to.n;
+  for (int64_t k = 0; k < to.rows; ++k) {
+    std::fill_n(to.index + k * to.room + to.n, past, 0);
+    std::fill_n(to.weight + k * to.room + to.n, past, T(-0.0));
+  }
+}
+
+// Points on vectors, in rounds of pieces of an image each: first the pixels and weights of all pieces of a round are
+// found, then every channel takes them, piece after piece. So they are found once, a channel's pixels stay in the cache,
+// and threads divide points and channels.
+constexpr int64_t kTapsOfPiece = 4096, kPiecesOfRound = 32, kLeastBlocks = 64;
+
+struct PieceSampling {
+  Sampling sampling;
+  bool pairs;  // of neighbours along the last axis have one index, and `plane` says the rest
+  SampledPlane plane;
+  int64_t room;  // points of a piece
+  int64_t pieces_of_image, pieces, pieces_of_round;
+  double find_ns, sample_ns;  // of a point; of one and a channel
+
+  int64_t rows() const { return pairs ? sampling.taps / 2 : sampling.taps; }
+  // One piece's; both parts are multiples of 64.
+  int64_t index_bytes() const { return rows() * room * static_cast<int64_t>(sizeof(int32_t)); }
+  template <typename T>
+  int64_t piece_bytes() const {
+    return index_bytes() + sampling.taps * room * static_cast<int64_t>(sizeof(T));
+  }
+  int64_t first_point(int64_t piece) const { return piece % pieces_of_image * room; }
+  // Of piece `i` of a round, which is `piece` of all.
+  template <typename T>
+  SampledPoints<T> points(void* scratch, int64_t i, int64_t piece) const {
+    char* memory = static_cast<char*>(scratch) + i * piece_bytes<T>();
+    return {std::min(room, sampling.points - first_point(piece)), rows(), room, reinterpret_cast<int32_t*>(memory),
+            reinterpret_cast<T*>(memory + index_bytes())};
+  }
+};
+
+template <typename T>
+void sample_pieces(const PieceSampling& p, const RunArgs& args) {
+  const Sampling& s = p.sampling;
+  const SampleTable<T>& table = sample_table(T());
+  const auto sample_piece = p.pairs ? table.pairs : table.taps;
+  const double of_piece = static_cast<double>(std::min(p.room, s.points));
+  for (int64_t first = 0; first < p.pieces; first += p.pieces_of_round) {
+    const int64_t count = std::min(p.pieces_of_round, p.pieces - first);
+    parallel_for(*args.parallel, count, 1, p.find_ns * of_piece, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t piece = first + i, image = piece / p.pieces_of_image;
+        const T* places = args.input<T>(1) + (image * s.points + p.first_point(piece)) * s.axes;
+        const SampledPoints<T> points = p.points<T>(args.scratch, i, piece);
+        if (p.pairs)
+          table.find_pairs(p.plane, places, points);
+        else
+          find_vector_taps(s, places, points);
+      }
+    });
+    // Pieces that were skipped have no indices.
+    if (should_stop(*args.parallel)) return;
+    const int64_t tasks = count * s.channels, block = std::clamp<int64_t>(tasks / kLeastBlocks, 1, count);
+    parallel_for(*args.parallel, tasks, block, p.sample_ns * of_piece, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t channel = task / count, i = task % count, piece = first + i;
+        const int64_t plane = piece / p.pieces_of_image * s.channels + channel;
+        sample_piece(p.points<T>(args.scratch, i, piece), args.input<T>(0) + plane * s.pixels,
+                     args.output<T>(0) + plane * s.points + p.first_point(piece));
+      }
+    });
   }
 }
 
@@ -176,7 +266,7 @@ void sample_grad(const Sampling& s, const RunArgs& args) {
 
 Sampling make_sampling(const KernelContext& c, int at_x, int at_places) {
   const Shape &x = c.shape(at_x), &places = c.shape(at_places);
-  Sampling s;
+  Sampling s{};
   const std::string &mode = c.attrs().s("mode"), &padding = c.attrs().s("padding_mode");
   s.mode = mode == "nearest"  ? Sampling::Mode::kNearest
            : mode == "linear" ? Sampling::Mode::kLinear
@@ -191,7 +281,8 @@ Sampling make_sampling(const KernelContext& c, int at_x, int at_places) {
   s.axes = static_cast<int64_t>(x.size()) - 2;
   s.points = 1;
   for (size_t d = 1; d + 1 < places.size(); ++d) s.points *= places[d];
-  s.taps_of_axis = s.mode == Sampling::Mode::kNearest ? 1 : s.mode == Sampling::Mode::kLinear ? 2 : 4;
+  s.tap_bits = s.mode == Sampling::Mode::kNearest ? 0 : s.mode == Sampling::Mode::kLinear ? 1 : 2;
+  s.taps_of_axis = int64_t{1} << s.tap_bits;
   const std::vector<int64_t> orders = c.attrs().ints_or_empty("orders");
   for (int64_t d = s.axes - 1; d >= 0; --d) {
     s.size[d] = x[static_cast<size_t>(d + 2)];
@@ -204,8 +295,47 @@ Sampling make_sampling(const KernelContext& c, int at_x, int at_places) {
   return s;
 }
 
+// Whether indices of an image fit what vectors take, and there is a pixel to stand for those outside.
+bool takes_pieces(const KernelContext& c, const Sampling& s) {
+  return in_list(FloatElements{}, c.dtype(0)) && s.pixels > 0 && s.pixels <= std::numeric_limits<int32_t>::max();
+}
+
+// Of an image that has pixels.
+bool samples_pairs(const Sampling& s) {
+  return s.axes == 2 && s.mode == Sampling::Mode::kLinear && s.outside == Sampling::Outside::kZeros && s.size[1] > 1 &&
+         std::max(s.size[0], s.size[1]) <= kMostOfSampledAxis;
+}
+
+PieceSampling make_pieces(const Sampling& s) {
+  PieceSampling p{};
+  p.sampling = s;
+  p.pairs = samples_pairs(s);
+  if (p.pairs) {
+    const auto order = [&s](int64_t axis) { return static_cast<int32_t>(std::min<int64_t>(s.order[axis], 2)); };
+    p.plane = {static_cast<int32_t>(s.size[0]), static_cast<int32_t>(s.size[1]), order(0), order(1), s.last_axis_first};
+  }
+  const int64_t most = std::min(std::max(kTapsOfPiece / s.taps, kSampledTogether), s.points);
+  p.room = divide_up(std::max<int64_t>(most, 1), kSampledTogether) * kSampledTogether;
+  p.pieces_of_image = divide_up(s.points, p.room);
+  p.pieces = s.images * p.pieces_of_image;
+  p.pieces_of_round = std::min(p.pieces, kPiecesOfRound);
+  p.find_ns = p.pairs ? 3 : 8 * static_cast<double>(s.taps);
+  p.sample_ns = (p.pairs ? 0.2 : 0.5) * static_cast<double>(s.taps);
+  return p;
+}
+
 Status prepare_sample(const KernelContext& c, PreparedKernel* prepared) {
   const Sampling s = make_sampling(c, 0, 1);
+  if (takes_pieces(c, s)) {
+    const PieceSampling p = make_pieces(s);
+    prepared->cost_ns =
+        static_cast<double>(s.images * s.points) * (p.find_ns + p.sample_ns * static_cast<double>(s.channels));
+    with_type(FloatElements{}, c.dtype(0), [&]<typename T>() {
+      prepared->scratch_bytes = p.pieces_of_round * p.piece_bytes<T>();
+      prepared->use<&sample_pieces<T>>(p);
+    });
+    return {};
+  }
   prepared->cost_ns = static_cast<double>(s.images * s.points * s.taps * (s.channels + 8));
   with_type(SampledElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&sample<T>>(s); });
   return {};

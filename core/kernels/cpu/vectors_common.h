@@ -10,6 +10,7 @@
 #include "core/simd/reduce.h"
 #include "core/simd/resample.h"
 #include "core/simd/rows.h"
+#include "core/simd/sample.h"
 #include "core/simd/symmetric.h"
 
 namespace weft {
@@ -32,6 +33,8 @@ inline const ResampleTable<float>& resample_table(float) { return resample_f32(c
 inline const ResampleTable<double>& resample_table(double) { return resample_f64(current_isa()); }
 inline const RowsTable<float>& rows_table(float) { return rows_f32(current_isa()); }
 inline const RowsTable<double>& rows_table(double) { return rows_f64(current_isa()); }
+inline const SampleTable<float>& sample_table(float) { return sample_f32(current_isa()); }
+inline const SampleTable<double>& sample_table(double) { return sample_f64(current_isa()); }
 inline const SymmetricTable<float>& symmetric_table(float) { return symmetric_f32(current_isa()); }
 inline const SymmetricTable<double>& symmetric_table(double) { return symmetric_f64(current_isa()); }
 
