@@ -39,7 +39,7 @@ HWY_INLINE hn::Vec<D> load_each(D d, const hn::TFromD<D>* x, const int32_t* inde
 }
 
 // x[index[0]], x[index[0] + 1], x[index[1]] and so on: one load for two elements, of half as many indices as a
-// vector has elements. That is faster than instructions that gather.
+// vector has elements. That is half of the loads of a gather.
 template <class D>
 HWY_INLINE hn::Vec<D> load_pairs(D d, const hn::TFromD<D>* x, const int32_t* index) {
   constexpr int64_t kPairs = static_cast<int64_t>(hn::MaxLanes(D())) / 2;
@@ -114,7 +114,7 @@ void taps(const SampledPoints<T>& p, const T* x, T* y) {
 }
 
 // The pixel before each place along an axis, brought to what is between -2 and `size`, where both pixels are outside;
-// and what it and the next one count. A place that is no number is pixel 0, with weights that are none.
+// and what it and the next one count. A place that is NaN is at pixel 0, and its weights are NaN.
 template <class D>
 struct Around {
   hn::Vec<D> cell, first, second;

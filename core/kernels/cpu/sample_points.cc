@@ -145,8 +145,8 @@ void find_vector_taps(const Sampling& s, const T* places, const SampledPoints<T>
 }
 
 // Points on vectors, in rounds of pieces of an image each: first the pixels and weights of all pieces of a round are
-// found, then every channel takes them, piece after piece. So they are found once, a channel's pixels stay in the cache,
-// and threads divide points and channels.
+// found, then every channel takes them, piece after piece. So they are found once, a channel's pixels stay in the
+// cache, and threads divide points and channels.
 constexpr int64_t kTapsOfPiece = 4096, kPiecesOfRound = 32, kLeastBlocks = 64;
 
 struct PieceSampling {
@@ -186,11 +186,11 @@ void sample_pieces(const PieceSampling& p, const RunArgs& args) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t piece = first + i, image = piece / p.pieces_of_image;
         const T* places = args.input<T>(1) + (image * s.points + p.first_point(piece)) * s.axes;
-        const SampledPoints<T> points = p.points<T>(args.scratch, i, piece);
+        const SampledPoints<T> to = p.points<T>(args.scratch, i, piece);
         if (p.pairs)
-          table.find_pairs(p.plane, places, points);
+          table.find_pairs(p.plane, places, to);
         else
-          find_vector_taps(s, places, points);
+          find_vector_taps(s, places, to);
       }
     });
     // Pieces that were skipped have no indices.

@@ -41,7 +41,8 @@ class SampleTest : public testing::Test {
     }
   }
 
-  // The points over and over, so that each stands everywhere in a vector and in what is left of one; with both orders of the axes.
+  // The points over and over, so that each stands everywhere in a vector and in what is left of one; with both
+  // orders of the axes.
   static void expect_points(SampledPlane plane, const std::vector<T>& image, const std::vector<Point>& points) {
     each([&](const SampleTable<T>& table) {
       for (int64_t n = 1; n <= 70; ++n) {
