@@ -61,7 +61,7 @@ def test_processes_compute_in_turn_and_a_finished_pair_is_not_made_again(fakes: 
 def test_wrong_results_are_an_error_of_that_pair_alone_and_tried_again(fakes: Fakes) -> None:
     wrong, missing, dies, right = fakes.run("wrong", "missing", "dies", "peer")
     # x is 1.764 at first, the first normal number of RandomState(0), and other 1.868, its fifth.
-    assert re.search(r"fakes\.wrong: WrongResults: 4 of 4 .* first is -0\.10.* at \(0,\), where 3\.63", wrong.failed)
+    assert re.search(r"fakes\.wrong: WrongResults: 4 of 4 .* first is 0\.51.* at \(0,\), where 1\.71", wrong.failed)
     assert wrong.pair is None
     assert missing.unsupported == "it cannot add" and not missing.failed
     assert re.search(r"fakes\.dies ended with 3; see .*\.log", dies.failed)
@@ -91,7 +91,7 @@ def test_programs_are_told_what_to_build_and_their_results_are_checked(
     assert right.failed == "" and right.version == "2.0"
     assert right.pair is not None and right.pair.ratios == [1, 1]
     assert all(mebibytes > 1 for mebibytes in right.memory)
-    assert re.search(r"onnxruntime_go: WrongResults: 4 of 4 .* first is -0\.10.* at \(0,\)", wrong.failed)
+    assert re.search(r"onnxruntime_go: WrongResults: 4 of 4 .* first is 0\.51.* at \(0,\)", wrong.failed)
 
 
 def test_a_program_that_is_missing_fails_its_rows_alone(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
