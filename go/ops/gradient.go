@@ -46,51 +46,6 @@ func AttentionGrad(q weft.Value, k weft.Value, v weft.Value, dY weft.Value, opti
 	return out[0], out[1], out[2]
 }
 
-// AveragePoolGradOptions are the optional inputs and attributes of AveragePoolGrad.
-type AveragePoolGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Whether output sizes are rounded up.
-	CeilMode bool
-	// Distance of the window's elements; 1 if not given. nil: not given.
-	Dilations []int64
-	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-	// As in AveragePool.
-	CountIncludePad bool
-}
-
-// AveragePoolGrad adds the operator weft.AveragePoolGrad. The gradient of AveragePool by X, given that of Y.
-//
-//   - dY (T): [N, C, O1, ...].
-//   - x (T): A tensor whose shape is taken.
-//   - kernelShape: Size of the window along each spatial axis.
-//
-// Gives:
-//
-//   - dX (T): The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func AveragePoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options ...AveragePoolGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.AveragePoolGrad", []weft.Value{dY, x}, weft.Attrs{
-		"kernel_shape":      kernelShape,
-		"auto_pad":          given(o.AutoPad),
-		"ceil_mode":         o.CeilMode,
-		"dilations":         o.Dilations,
-		"pads":              o.Pads,
-		"strides":           o.Strides,
-		"count_include_pad": o.CountIncludePad,
-	}, o.Name, 1, problem)[0]
-}
-
 // CofactorsOptions are the name of Cofactors.
 type CofactorsOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -112,317 +67,6 @@ type CofactorsOptions struct {
 func Cofactors(x weft.Value, options ...CofactorsOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.Cofactors", []weft.Value{x}, nil, o.Name, 1, problem)[0]
-}
-
-// ConvGradInputOptions are the optional inputs and attributes of ConvGradInput.
-type ConvGradInputOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvGradInput adds the operator weft.ConvGradInput. The gradient of Conv by X, given that of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - w (T): As in Conv.
-//   - x (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dX (T): The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvGradInput(dY weft.Value, w weft.Value, x weft.Value, options ...ConvGradInputOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvGradInput", []weft.Value{dY, w, x}, weft.Attrs{
-		"auto_pad":  given(o.AutoPad),
-		"dilations": o.Dilations,
-		"group":     o.Group,
-		"pads":      o.Pads,
-		"strides":   o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// ConvGradWeightOptions are the optional inputs and attributes of ConvGradWeight.
-type ConvGradWeightOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvGradWeight adds the operator weft.ConvGradWeight. The gradient of Conv by W, given that of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - x (T): As in Conv.
-//   - w (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dW (T): The shape of W.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvGradWeightOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvGradWeight", []weft.Value{dY, x, w}, weft.Attrs{
-		"auto_pad":  given(o.AutoPad),
-		"dilations": o.Dilations,
-		"group":     o.Group,
-		"pads":      o.Pads,
-		"strides":   o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// ConvTransposeGradInputOptions are the optional inputs and attributes of ConvTransposeGradInput.
-type ConvTransposeGradInputOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is taken
-	// off one end it is the upper or the lower one; VALID: no pads. "": NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Elements added behind each spatial axis of the output; 0 if not given. nil: not given.
-	OutputPadding []int64
-	// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd number
-	// one more behind with SAME_UPPER and before otherwise. nil: not given.
-	OutputShape []int64
-	// Elements taken off before each spatial axis of the output, then behind each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis of the output; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvTransposeGradInput adds the operator weft.ConvTransposeGradInput. The gradient of ConvTranspose by X, given that
-// of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - w (T): As in ConvTranspose.
-//   - x (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dX (T): The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvTransposeGradInput(dY weft.Value, w weft.Value, x weft.Value, options ...ConvTransposeGradInputOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvTransposeGradInput", []weft.Value{dY, w, x}, weft.Attrs{
-		"auto_pad":       given(o.AutoPad),
-		"dilations":      o.Dilations,
-		"group":          o.Group,
-		"output_padding": o.OutputPadding,
-		"output_shape":   o.OutputShape,
-		"pads":           o.Pads,
-		"strides":        o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// ConvTransposeGradWeightOptions are the optional inputs and attributes of ConvTransposeGradWeight.
-type ConvTransposeGradWeightOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is taken
-	// off one end it is the upper or the lower one; VALID: no pads. "": NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Elements added behind each spatial axis of the output; 0 if not given. nil: not given.
-	OutputPadding []int64
-	// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd number
-	// one more behind with SAME_UPPER and before otherwise. nil: not given.
-	OutputShape []int64
-	// Elements taken off before each spatial axis of the output, then behind each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis of the output; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvTransposeGradWeight adds the operator weft.ConvTransposeGradWeight. The gradient of ConvTranspose by W, given
-// that of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - x (T): As in ConvTranspose.
-//   - w (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dW (T): The shape of W.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvTransposeGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvTransposeGradWeightOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvTransposeGradWeight", []weft.Value{dY, x, w}, weft.Attrs{
-		"auto_pad":       given(o.AutoPad),
-		"dilations":      o.Dilations,
-		"group":          o.Group,
-		"output_padding": o.OutputPadding,
-		"output_shape":   o.OutputShape,
-		"pads":           o.Pads,
-		"strides":        o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// GRUGradOptions are the optional inputs and attributes of GRUGrad.
-type GRUGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-	B weft.Value
-	// [N]: the steps of each sequence, from 0 to T; T if not given.
-	SequenceLens weft.Value
-	// [directions, N, hidden]; 0 if not given.
-	InitialH weft.Value
-	// The gradient to Y.
-	DY weft.Value
-	// The gradient to Y_h.
-	DYH weft.Value
-	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
-	// nil: not given.
-	ActivationAlpha []float64
-	// The same of beta. nil: not given.
-	ActivationBeta []float64
-	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
-	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f and g; Sigmoid and Tanh
-	// if not given. nil: not given.
-	Activations []string
-	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
-	Clip *float64
-	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
-	Direction string
-	// The number of hidden features; as R has it if not given. nil: not given.
-	HiddenSize *int64
-	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
-	Layout int64
-	// Whether the reset gate is for the product with R, and not for what goes into it.
-	LinearBeforeReset bool
-	// Gets an optional output: The shape of W.
-	DWOutput *weft.Value
-	// Gets an optional output: [directions, 2 * gates * hidden].
-	DBOutput *weft.Value
-	// Gets an optional output: [directions, N, hidden].
-	DinitialHOutput *weft.Value
-	// Gets an optional output: The shape of X.
-	DXOutput *weft.Value
-}
-
-// GRUGrad adds the operator weft.GRUGrad. The gradients of GRU: its steps are made again, and gone through from the
-// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
-// run.
-//
-//   - x (T): [T, N, inputs]: T steps of N sequences.
-//   - w (T): [directions, gates * hidden, inputs], of gates z, r, h.
-//   - r (T): [directions, gates * hidden, hidden], of gates z, r, h.
-//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
-//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
-//   - options.DY (T): The gradient to Y.
-//   - options.DYH (T): The gradient to Y_h.
-//
-// Gives:
-//
-//   - dR (T): The shape of R.
-//   - dW (T), optional: The shape of W.
-//   - dB (T), optional: [directions, 2 * gates * hidden].
-//   - dinitial_h (T), optional: [directions, N, hidden].
-//   - dX (T), optional: The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - T1: i32
-func GRUGrad(x weft.Value, w weft.Value, r weft.Value, options ...GRUGradOptions) weft.Value {
-	o, problem := only(options)
-	count := 1
-	if o.DWOutput != nil {
-		count = 2
-	}
-	if o.DBOutput != nil {
-		count = 3
-	}
-	if o.DinitialHOutput != nil {
-		count = 4
-	}
-	if o.DXOutput != nil {
-		count = 5
-	}
-	out := add(nil, "weft.GRUGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.DY, o.DYH}), weft.Attrs{
-		"activation_alpha":    o.ActivationAlpha,
-		"activation_beta":     o.ActivationBeta,
-		"activations":         o.Activations,
-		"clip":                o.Clip,
-		"direction":           given(o.Direction),
-		"hidden_size":         o.HiddenSize,
-		"layout":              o.Layout,
-		"linear_before_reset": o.LinearBeforeReset,
-	}, o.Name, count, problem)
-	if o.DWOutput != nil {
-		*o.DWOutput = out[1]
-	}
-	if o.DBOutput != nil {
-		*o.DBOutput = out[2]
-	}
-	if o.DinitialHOutput != nil {
-		*o.DinitialHOutput = out[3]
-	}
-	if o.DXOutput != nil {
-		*o.DXOutput = out[4]
-	}
-	return out[0]
-}
-
-// GatherAtOptions are the name of GatherAt.
-type GatherAtOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
-//
-//   - data (T): Any shape.
-//   - indices (i64): Any shape.
-//
-// Gives:
-//
-//   - output (T): The shape of indices.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func GatherAt(data weft.Value, indices weft.Value, options ...GatherAtOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.GatherAt", []weft.Value{data, indices}, nil, o.Name, 1, problem)[0]
 }
 
 // GeluSlopeOptions are the optional inputs and attributes of GeluSlope.
@@ -498,202 +142,57 @@ func GradMul(a weft.Value, b weft.Value, options ...GradMulOptions) weft.Value {
 	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
-// Im2ColOptions are the optional inputs and attributes of Im2Col.
-type Im2ColOptions struct {
+// GroupNormalizationGradOptions are the optional inputs and attributes of GroupNormalizationGrad.
+type GroupNormalizationGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Distance of the pixels of a block; 1 if not given. nil: not given.
-	Dilations []int64
-	// Padding before each axis of the image, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step of the blocks along each axis of the image; 1 if not given. nil: not given.
-	Strides []int64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// How many groups the channels are divided into; 0: each channel is one.
+	NumGroups int64
+	// The least precision of the computation of mean and variance. 0: f32.
+	StashType weft.DType
+	// Gets an optional output: [C].
+	DScaleOutput *weft.Value
+	// Gets an optional output: [C].
+	DBiasOutput *weft.Value
 }
 
-// Im2Col adds the operator weft.Im2Col. The blocks that cover an image, with zeros for its padding. The gradient of
-// Col2Im.
+// GroupNormalizationGrad adds the operator weft.GroupNormalizationGrad. The gradients of GroupNormalization and
+// InstanceNormalization to X, scale and bias; a product with 0 from behind is 0.
 //
-//   - image (T): [N, C, D1, ...].
-//   - blockShape (i64): [axes]: the sizes of a block.
+//   - x (T): [N, C, D1, ...].
+//   - scale (T): [C].
+//   - dY (T): The gradient to Y, of the shape of X.
 //
 // Gives:
 //
-//   - output (T): [N, C * elements of a block, L].
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Im2Col(image weft.Value, blockShape weft.Value, options ...Im2ColOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.Im2Col", []weft.Value{image, blockShape}, weft.Attrs{
-		"dilations": o.Dilations,
-		"pads":      o.Pads,
-		"strides":   o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// JoinLikeOptions are the optional inputs and attributes of JoinLike.
-type JoinLikeOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in ConcatFromSequence.
-	Axis int64
-	// As in ConcatFromSequence.
-	NewAxis bool
-}
-
-// JoinLike adds the operator weft.JoinLike. Puts the items of a sequence, of which there may be none, together in the
-// shape of `like`. The gradient of SplitToSequence.
-//
-//   - input (seq(T)): The items.
-//   - like (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - output (T): All elements.
+//   - dX (T): The shape of X.
+//   - dScale (T), optional: [C].
+//   - dBias (T), optional: [C].
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func JoinLike(input weft.Value, like weft.Value, options ...JoinLikeOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.JoinLike", []weft.Value{input, like}, weft.Attrs{
-		"axis":     o.Axis,
-		"new_axis": o.NewAxis,
-	}, o.Name, 1, problem)[0]
-}
-
-// LSTMGradOptions are the optional inputs and attributes of LSTMGrad.
-type LSTMGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-	B weft.Value
-	// [N]: the steps of each sequence, from 0 to T; T if not given.
-	SequenceLens weft.Value
-	// [directions, N, hidden]; 0 if not given.
-	InitialH weft.Value
-	// [directions, N, hidden]; 0 if not given.
-	InitialC weft.Value
-	// [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
-	P weft.Value
-	// The gradient to Y.
-	DY weft.Value
-	// The gradient to Y_h.
-	DYH weft.Value
-	// The gradient to Y_c.
-	DYC weft.Value
-	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
-	// nil: not given.
-	ActivationAlpha []float64
-	// The same of beta. nil: not given.
-	ActivationBeta []float64
-	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
-	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f, g and h; Sigmoid, Tanh
-	// and Tanh if not given. nil: not given.
-	Activations []string
-	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
-	Clip *float64
-	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
-	Direction string
-	// The number of hidden features; as R has it if not given. nil: not given.
-	HiddenSize *int64
-	// Whether the forget gate is 1 - i.
-	InputForget bool
-	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
-	Layout int64
-	// Gets an optional output: The shape of W.
-	DWOutput *weft.Value
-	// Gets an optional output: [directions, 2 * gates * hidden].
-	DBOutput *weft.Value
-	// Gets an optional output: [directions, N, hidden].
-	DinitialHOutput *weft.Value
-	// Gets an optional output: [directions, N, hidden].
-	DinitialCOutput *weft.Value
-	// Gets an optional output: [directions, 3 * hidden].
-	DPOutput *weft.Value
-	// Gets an optional output: The shape of X.
-	DXOutput *weft.Value
-}
-
-// LSTMGrad adds the operator weft.LSTMGrad. The gradients of LSTM: its steps are made again, and gone through from the
-// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
-// run.
-//
-//   - x (T): [T, N, inputs]: T steps of N sequences.
-//   - w (T): [directions, gates * hidden, inputs], of gates i, o, f, c.
-//   - r (T): [directions, gates * hidden, hidden], of gates i, o, f, c.
-//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
-//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
-//   - options.InitialC (T): [directions, N, hidden]; 0 if not given.
-//   - options.P (T): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
-//   - options.DY (T): The gradient to Y.
-//   - options.DYH (T): The gradient to Y_h.
-//   - options.DYC (T): The gradient to Y_c.
-//
-// Gives:
-//
-//   - dR (T): The shape of R.
-//   - dW (T), optional: The shape of W.
-//   - dB (T), optional: [directions, 2 * gates * hidden].
-//   - dinitial_h (T), optional: [directions, N, hidden].
-//   - dinitial_c (T), optional: [directions, N, hidden].
-//   - dP (T), optional: [directions, 3 * hidden].
-//   - dX (T), optional: The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - T1: i32
-func LSTMGrad(x weft.Value, w weft.Value, r weft.Value, options ...LSTMGradOptions) weft.Value {
+func GroupNormalizationGrad(x weft.Value, scale weft.Value, dY weft.Value, options ...GroupNormalizationGradOptions) weft.Value {
 	o, problem := only(options)
 	count := 1
-	if o.DWOutput != nil {
+	if o.DScaleOutput != nil {
 		count = 2
 	}
-	if o.DBOutput != nil {
+	if o.DBiasOutput != nil {
 		count = 3
 	}
-	if o.DinitialHOutput != nil {
-		count = 4
-	}
-	if o.DinitialCOutput != nil {
-		count = 5
-	}
-	if o.DPOutput != nil {
-		count = 6
-	}
-	if o.DXOutput != nil {
-		count = 7
-	}
-	out := add(nil, "weft.LSTMGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.InitialC, o.P, o.DY, o.DYH, o.DYC}), weft.Attrs{
-		"activation_alpha": o.ActivationAlpha,
-		"activation_beta":  o.ActivationBeta,
-		"activations":      o.Activations,
-		"clip":             o.Clip,
-		"direction":        given(o.Direction),
-		"hidden_size":      o.HiddenSize,
-		"input_forget":     o.InputForget,
-		"layout":           o.Layout,
+	out := add(nil, "weft.GroupNormalizationGrad", []weft.Value{x, scale, dY}, weft.Attrs{
+		"epsilon":    o.Epsilon,
+		"num_groups": o.NumGroups,
+		"stash_type": o.StashType,
 	}, o.Name, count, problem)
-	if o.DWOutput != nil {
-		*o.DWOutput = out[1]
+	if o.DScaleOutput != nil {
+		*o.DScaleOutput = out[1]
 	}
-	if o.DBOutput != nil {
-		*o.DBOutput = out[2]
-	}
-	if o.DinitialHOutput != nil {
-		*o.DinitialHOutput = out[3]
-	}
-	if o.DinitialCOutput != nil {
-		*o.DinitialCOutput = out[4]
-	}
-	if o.DPOutput != nil {
-		*o.DPOutput = out[5]
-	}
-	if o.DXOutput != nil {
-		*o.DXOutput = out[6]
+	if o.DBiasOutput != nil {
+		*o.DBiasOutput = out[2]
 	}
 	return out[0]
 }
@@ -788,183 +287,6 @@ func LinearScan(a weft.Value, b weft.Value, axis weft.Value, options ...LinearSc
 	return out[0]
 }
 
-// MaxRoiPlacesOptions are the optional inputs and attributes of MaxRoiPlaces.
-type MaxRoiPlacesOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// Pixels of X for one unit of the regions. nil: 1.
-	SpatialScale *float64
-}
-
-// MaxRoiPlaces adds the operator weft.MaxRoiPlaces. Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for
-// parts outside of the image.
-//
-//   - x (T): [N, C, H, W].
-//   - rois (T): [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
-//   - pooledShape: Height and width of the output.
-//
-// Gives:
-//
-//   - places (i64): [regions, C, height, width].
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//
-// No gradient: an index does not change gradually
-func MaxRoiPlaces(x weft.Value, rois weft.Value, pooledShape []int64, options ...MaxRoiPlacesOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.MaxRoiPlaces", []weft.Value{x, rois}, weft.Attrs{
-		"pooled_shape":  pooledShape,
-		"spatial_scale": o.SpatialScale,
-	}, o.Name, 1, problem)[0]
-}
-
-// OptionalAddOptions are the name of OptionalAdd.
-type OptionalAddOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// OptionalAdd adds the operator weft.OptionalAdd. The sum of what two optionals hold, tensors of one shape or
-// sequences of them; one that is empty counts as zeros.
-//
-//   - a (optional(any)): An optional.
-//   - b (optional(any)): Another one, of the same type.
-//
-// Gives:
-//
-//   - C (optional(any)): The sum, empty if both are.
-func OptionalAdd(a weft.Value, b weft.Value, options ...OptionalAddOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.OptionalAdd", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
-}
-
-// OptionalElementOrZerosOptions are the name of OptionalElementOrZeros.
-type OptionalElementOrZerosOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// OptionalElementOrZeros adds the operator weft.OptionalElementOrZeros. What an optional holds, or zeros in the shape
-// of `like` if it is empty. The gradient of Optional.
-//
-//   - gradient (optional(any)): An optional.
-//   - like (any): A tensor or sequence whose shapes are taken.
-//
-// Gives:
-//
-//   - output (any): A tensor or sequence like `like`.
-func OptionalElementOrZeros(gradient weft.Value, like weft.Value, options ...OptionalElementOrZerosOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.OptionalElementOrZeros", []weft.Value{gradient, like}, nil, o.Name, 1, problem)[0]
-}
-
-// RNNGradOptions are the optional inputs and attributes of RNNGrad.
-type RNNGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-	B weft.Value
-	// [N]: the steps of each sequence, from 0 to T; T if not given.
-	SequenceLens weft.Value
-	// [directions, N, hidden]; 0 if not given.
-	InitialH weft.Value
-	// The gradient to Y.
-	DY weft.Value
-	// The gradient to Y_h.
-	DYH weft.Value
-	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
-	// nil: not given.
-	ActivationAlpha []float64
-	// The same of beta. nil: not given.
-	ActivationBeta []float64
-	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
-	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f; Tanh if not given.
-	// nil: not given.
-	Activations []string
-	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
-	Clip *float64
-	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
-	Direction string
-	// The number of hidden features; as R has it if not given. nil: not given.
-	HiddenSize *int64
-	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
-	Layout int64
-	// Gets an optional output: The shape of W.
-	DWOutput *weft.Value
-	// Gets an optional output: [directions, 2 * gates * hidden].
-	DBOutput *weft.Value
-	// Gets an optional output: [directions, N, hidden].
-	DinitialHOutput *weft.Value
-	// Gets an optional output: The shape of X.
-	DXOutput *weft.Value
-}
-
-// RNNGrad adds the operator weft.RNNGrad. The gradients of RNN: its steps are made again, and gone through from the
-// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
-// run.
-//
-//   - x (T): [T, N, inputs]: T steps of N sequences.
-//   - w (T): [directions, gates * hidden, inputs], of one gate.
-//   - r (T): [directions, gates * hidden, hidden], of one gate.
-//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
-//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
-//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
-//   - options.DY (T): The gradient to Y.
-//   - options.DYH (T): The gradient to Y_h.
-//
-// Gives:
-//
-//   - dR (T): The shape of R.
-//   - dW (T), optional: The shape of W.
-//   - dB (T), optional: [directions, 2 * gates * hidden].
-//   - dinitial_h (T), optional: [directions, N, hidden].
-//   - dX (T), optional: The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - T1: i32
-func RNNGrad(x weft.Value, w weft.Value, r weft.Value, options ...RNNGradOptions) weft.Value {
-	o, problem := only(options)
-	count := 1
-	if o.DWOutput != nil {
-		count = 2
-	}
-	if o.DBOutput != nil {
-		count = 3
-	}
-	if o.DinitialHOutput != nil {
-		count = 4
-	}
-	if o.DXOutput != nil {
-		count = 5
-	}
-	out := add(nil, "weft.RNNGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.DY, o.DYH}), weft.Attrs{
-		"activation_alpha": o.ActivationAlpha,
-		"activation_beta":  o.ActivationBeta,
-		"activations":      o.Activations,
-		"clip":             o.Clip,
-		"direction":        given(o.Direction),
-		"hidden_size":      o.HiddenSize,
-		"layout":           o.Layout,
-	}, o.Name, count, problem)
-	if o.DWOutput != nil {
-		*o.DWOutput = out[1]
-	}
-	if o.DBOutput != nil {
-		*o.DBOutput = out[2]
-	}
-	if o.DinitialHOutput != nil {
-		*o.DinitialHOutput = out[3]
-	}
-	if o.DXOutput != nil {
-		*o.DXOutput = out[4]
-	}
-	return out[0]
-}
-
 // ResizeGradOptions are the optional inputs and attributes of ResizeGrad.
 type ResizeGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -1034,134 +356,6 @@ func ResizeGrad(dY weft.Value, x weft.Value, options ...ResizeGradOptions) weft.
 	}, o.Name, 1, problem)[0]
 }
 
-// RoiAlignMaximaOptions are the optional inputs and attributes of RoiAlignMaxima.
-type RoiAlignMaximaOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
-	// wide and high. "": half_pixel.
-	CoordinateTransformationMode string
-	// Rows of parts. nil: 1.
-	OutputHeight *int64
-	// Columns of parts. nil: 1.
-	OutputWidth *int64
-	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
-	SamplingRatio int64
-	// Pixels of X for one unit of the regions. nil: 1.
-	SpatialScale *float64
-}
-
-// RoiAlignMaxima adds the operator weft.RoiAlignMaxima. Of RoiAlign's maxima, which pixel each is of, and its weight.
-//
-//   - x (T1): [N, C, H, W].
-//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
-//   - batchIndices (i64): [regions]: their images.
-//
-// Gives:
-//
-//   - places (i64): [regions, C, height, width]: in X as a flat tensor; -1 for samples outside.
-//   - weights (T1): [regions, C, height, width].
-//
-// Types:
-//
-//   - T1: f32, f16, f64, bf16
-//
-// No gradient: an index does not change gradually, and none flows to regions
-func RoiAlignMaxima(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMaximaOptions) (weft.Value, weft.Value) {
-	o, problem := only(options)
-	out := add(nil, "weft.RoiAlignMaxima", []weft.Value{x, rois, batchIndices}, weft.Attrs{
-		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
-		"output_height":                  o.OutputHeight,
-		"output_width":                   o.OutputWidth,
-		"sampling_ratio":                 o.SamplingRatio,
-		"spatial_scale":                  o.SpatialScale,
-	}, o.Name, 2, problem)
-	return out[0], out[1]
-}
-
-// RoiAlignMeanOptions are the optional inputs and attributes of RoiAlignMean.
-type RoiAlignMeanOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
-	// wide and high. "": half_pixel.
-	CoordinateTransformationMode string
-	// Rows of parts. nil: 1.
-	OutputHeight *int64
-	// Columns of parts. nil: 1.
-	OutputWidth *int64
-	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
-	SamplingRatio int64
-	// Pixels of X for one unit of the regions. nil: 1.
-	SpatialScale *float64
-}
-
-// RoiAlignMean adds the operator weft.RoiAlignMean. RoiAlign of means.
-//
-//   - x (T1): [N, C, H, W].
-//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
-//   - batchIndices (i64): [regions]: their images.
-//
-// Gives:
-//
-//   - Y (T1): [regions, C, height, width].
-//
-// Types:
-//
-//   - T1: f32, f16, f64, bf16
-func RoiAlignMean(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMeanOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.RoiAlignMean", []weft.Value{x, rois, batchIndices}, weft.Attrs{
-		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
-		"output_height":                  o.OutputHeight,
-		"output_width":                   o.OutputWidth,
-		"sampling_ratio":                 o.SamplingRatio,
-		"spatial_scale":                  o.SpatialScale,
-	}, o.Name, 1, problem)[0]
-}
-
-// RoiAlignMeanGradOptions are the optional inputs and attributes of RoiAlignMeanGrad.
-type RoiAlignMeanGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
-	// wide and high. "": half_pixel.
-	CoordinateTransformationMode string
-	// Rows of parts. nil: 1.
-	OutputHeight *int64
-	// Columns of parts. nil: 1.
-	OutputWidth *int64
-	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
-	SamplingRatio int64
-	// Pixels of X for one unit of the regions. nil: 1.
-	SpatialScale *float64
-}
-
-// RoiAlignMeanGrad adds the operator weft.RoiAlignMeanGrad. The gradient of RoiAlignMean by X, given that of Y.
-//
-//   - dY (T1): [regions, C, height, width].
-//   - x (T1): A tensor whose shape is taken.
-//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
-//   - batchIndices (i64): [regions]: their images.
-//
-// Gives:
-//
-//   - dX (T1): The shape of X.
-//
-// Types:
-//
-//   - T1: f32, f16, f64, bf16
-func RoiAlignMeanGrad(dY weft.Value, x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMeanGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.RoiAlignMeanGrad", []weft.Value{dY, x, rois, batchIndices}, weft.Attrs{
-		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
-		"output_height":                  o.OutputHeight,
-		"output_width":                   o.OutputWidth,
-		"sampling_ratio":                 o.SamplingRatio,
-		"spatial_scale":                  o.SpatialScale,
-	}, o.Name, 1, problem)[0]
-}
-
 // SamplePointsGradOptions are the optional inputs and attributes of SamplePointsGrad.
 type SamplePointsGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -1204,59 +398,6 @@ func SamplePointsGrad(dY weft.Value, x weft.Value, places weft.Value, options ..
 	}, o.Name, 1, problem)[0]
 }
 
-// ScatterAtOptions are the name of ScatterAt.
-type ScatterAtOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// ScatterAt adds the operator weft.ScatterAt. Zeros in the shape of `like`, to which `values` are added at flat
-// `indices`, in order; nothing at -1.
-//
-//   - values (T): Any shape.
-//   - indices (i64): The shape of values: places in `like` as a flat tensor.
-//   - like (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ScatterAt(values weft.Value, indices weft.Value, like weft.Value, options ...ScatterAtOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ScatterAt", []weft.Value{values, indices, like}, nil, o.Name, 1, problem)[0]
-}
-
-// ScatterRowsOptions are the optional inputs and attributes of ScatterRows.
-type ScatterRowsOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in Gather.
-	Axis int64
-}
-
-// ScatterRows adds the operator weft.ScatterRows. Zeros in the shape of `like`, to which the slices of `rows` are
-// added where `indices` says; equal indices add up, in order. The gradient of Gather.
-//
-//   - rows (T): What a Gather of `like` gives.
-//   - indices (I): As in Gather.
-//   - like (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-//   - I: i32, i64
-func ScatterRows(rows weft.Value, indices weft.Value, like weft.Value, options ...ScatterRowsOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ScatterRows", []weft.Value{rows, indices, like}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
-}
-
 // ScatterScanOptions are the optional inputs and attributes of ScatterScan.
 type ScatterScanOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -1289,112 +430,6 @@ func ScatterScan(state weft.Value, indices weft.Value, factors weft.Value, optio
 	o, problem := only(options)
 	out := add(nil, "weft.ScatterScan", trim([]weft.Value{state, indices, factors, o.Terms}), weft.Attrs{"reverse": o.Reverse}, o.Name, 2, problem)
 	return out[0], out[1]
-}
-
-// SequenceAddOptions are the name of SequenceAdd.
-type SequenceAddOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SequenceAdd adds the operator weft.SequenceAdd. Item by item, the sums of two sequences of equally many items of
-// equal shapes.
-//
-//   - a (seq(T)): A sequence.
-//   - b (seq(T)): Another one.
-//
-// Gives:
-//
-//   - C (seq(T)): The sums.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func SequenceAdd(a weft.Value, b weft.Value, options ...SequenceAddOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SequenceAdd", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
-}
-
-// SequenceAtGradOptions are the name of SequenceAtGrad.
-type SequenceAtGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SequenceAtGrad adds the operator weft.SequenceAtGrad. Zeros in the shapes of the items of `like`, but `gradient` at
-// `position`. The gradient of SequenceAt.
-//
-//   - gradient (T): The shape of that item.
-//   - like (seq(T)): A sequence whose shapes are taken.
-//   - position (I): As in SequenceAt.
-//
-// Gives:
-//
-//   - output (seq(T)): As many items as like has, in their shapes.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - I: i32, i64
-func SequenceAtGrad(gradient weft.Value, like weft.Value, position weft.Value, options ...SequenceAtGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SequenceAtGrad", []weft.Value{gradient, like, position}, nil, o.Name, 1, problem)[0]
-}
-
-// SequenceZerosOptions are the name of SequenceZeros.
-type SequenceZerosOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SequenceZeros adds the operator weft.SequenceZeros. Zeros in the shapes of the items of `like`.
-//
-//   - like (seq(T)): A sequence whose shapes are taken.
-//
-// Gives:
-//
-//   - output (seq(T)): As many items as like has, in their shapes.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//
-// No gradient: its output does not change with the values
-func SequenceZeros(like weft.Value, options ...SequenceZerosOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SequenceZeros", []weft.Value{like}, nil, o.Name, 1, problem)[0]
-}
-
-// SliceGradOptions are the optional inputs and attributes of SliceGrad.
-type SliceGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in Slice.
-	Axes weft.Value
-	// As in Slice.
-	Steps weft.Value
-}
-
-// SliceGrad adds the operator weft.SliceGrad. Zeros in the shape of `like`, with `gradient` where Slice would read.
-//
-//   - gradient (T): What a Slice of `like` gives.
-//   - like (T): A tensor whose shape is taken.
-//   - starts (I): As in Slice.
-//   - ends (I): As in Slice.
-//   - options.Axes (I): As in Slice.
-//   - options.Steps (I): As in Slice.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-//   - I: i32, i64
-func SliceGrad(gradient weft.Value, like weft.Value, starts weft.Value, ends weft.Value, options ...SliceGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SliceGrad", trim([]weft.Value{gradient, like, starts, ends, o.Axes, o.Steps}), nil, o.Name, 1, problem)[0]
 }
 
 // SoftmaxCrossEntropyGradOptions are the name of SoftmaxCrossEntropyGrad.
@@ -1450,102 +485,27 @@ func SoftmaxGrad(y weft.Value, dY weft.Value, options ...SoftmaxGradOptions) wef
 	return add(nil, "weft.SoftmaxGrad", []weft.Value{y, dY}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
-// SplitLikeOptions are the optional inputs and attributes of SplitLike.
-type SplitLikeOptions struct {
+// SwishSlopeOptions are the optional inputs and attributes of SwishSlope.
+type SwishSlopeOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// As in ConcatFromSequence.
-	Axis int64
-	// As in ConcatFromSequence.
-	NewAxis bool
+	// That of Swish. nil: 1.
+	Alpha *float64
 }
 
-// SplitLike adds the operator weft.SplitLike. Cuts a tensor along an axis into items of the shapes that those of
-// `like` have. The gradient of ConcatFromSequence.
-//
-//   - input (T): The tensor.
-//   - like (seq(T)): A sequence whose shapes are taken.
-//
-// Gives:
-//
-//   - output (seq(T)): As many items as like has, in their shapes.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func SplitLike(input weft.Value, like weft.Value, options ...SplitLikeOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SplitLike", []weft.Value{input, like}, weft.Attrs{
-		"axis":     o.Axis,
-		"new_axis": o.NewAxis,
-	}, o.Name, 1, problem)[0]
-}
-
-// SumPoolGradOptions are the optional inputs and attributes of SumPoolGrad.
-type SumPoolGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Whether output sizes are rounded up.
-	CeilMode bool
-	// Distance of the window's elements; 1 if not given. nil: not given.
-	Dilations []int64
-	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// SumPoolGrad adds the operator weft.SumPoolGrad. The gradient of weft.SumPool by X, given that of Y.
-//
-//   - dY (T): [N, C, O1, ...].
-//   - x (T): A tensor whose shape is taken.
-//   - kernelShape: Size of the window along each spatial axis.
-//
-// Gives:
-//
-//   - dX (T): The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func SumPoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options ...SumPoolGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SumPoolGrad", []weft.Value{dY, x}, weft.Attrs{
-		"kernel_shape": kernelShape,
-		"auto_pad":     given(o.AutoPad),
-		"ceil_mode":    o.CeilMode,
-		"dilations":    o.Dilations,
-		"pads":         o.Pads,
-		"strides":      o.Strides,
-	}, o.Name, 1, problem)[0]
-}
-
-// SumToOptions are the name of SumTo.
-type SumToOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SumTo adds the operator weft.SumTo. Sums `x` over the axes along which `like` would be broadcast to it, so that the
-// result has the shape of `like`. It is the gradient of broadcasting. The order of additions depends on the shapes
-// alone.
+// SwishSlope adds the operator weft.SwishSlope. The derivative of Swish at each element of `X`. The gradient of Swish
+// is made of it.
 //
 //   - x (T): Any shape.
-//   - like (S): A shape that broadcasts to that of x; its elements are not looked at.
 //
 // Gives:
 //
-//   - y (T): The shape of like.
+//   - Y (T): The shape of X.
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-//   - S: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
-//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func SumTo(x weft.Value, like weft.Value, options ...SumToOptions) weft.Value {
+//   - T: f32, f16, f64, bf16
+func SwishSlope(x weft.Value, options ...SwishSlopeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.SumTo", []weft.Value{x, like}, nil, o.Name, 1, problem)[0]
+	return add(nil, "weft.SwishSlope", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
 }

@@ -4,6 +4,70 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AffineGridOptions are the optional inputs and attributes of AffineGrid.
+type AffineGridOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+	AlignCorners bool
+}
+
+// AffineGrid adds the operator AffineGrid. The places that affine maps take the pixels of an image to, for GridSample:
+// `theta @ [x, y, 1]`, with coordinates from -1 to 1, that of the last axis first.
+//
+//   - theta (T1): [N, 2, 3], or [N, 3, 4] for volumes.
+//   - size (i64): [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample.
+//
+// Gives:
+//
+//   - grid (T1): [N, H, W, 2] or [N, D, H, W, 3].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func AffineGrid(theta weft.Value, size weft.Value, options ...AffineGridOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "AffineGrid", []weft.Value{theta, size}, weft.Attrs{"align_corners": o.AlignCorners}, o.Name, 1, problem)[0]
+}
+
+// GridSampleOptions are the optional inputs and attributes of GridSample.
+type GridSampleOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+	AlignCorners bool
+	// "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with the
+	// parameter -0.75. "": linear.
+	Mode string
+	// What lies beyond the ends: "zeros" (empty strings, where X has strings), the pixels of the "border", or a
+	// "reflection". "": zeros.
+	PaddingMode string
+}
+
+// GridSample adds the operator GridSample. The values of images at the places of a grid, between pixels too. Places
+// run from -1 to 1 along each axis, the coordinate of the last axis first. On a pixel the slope is that to the pixel
+// behind it. Integers are weighted in f64, and the fraction is cut off; the nearest is as it is, of strings too.
+//
+//   - x (T1): [N, C, D1, ...], with up to five axes behind C; no strings, unless `mode` is "nearest".
+//   - grid (T2): [N, O1, ..., axes], with as many axes as X.
+//
+// Gives:
+//
+//   - Y (T1): [N, C, O1, ...].
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - T2: f32, f16, f64, bf16
+func GridSample(x weft.Value, grid weft.Value, options ...GridSampleOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GridSample", []weft.Value{x, grid}, weft.Attrs{
+		"align_corners": o.AlignCorners,
+		"mode":          given(o.Mode),
+		"padding_mode":  given(o.PaddingMode),
+	}, o.Name, 1, problem)[0]
+}
+
 // ImageDecoderOptions are the optional inputs and attributes of ImageDecoder.
 type ImageDecoderOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -31,4 +95,81 @@ type ImageDecoderOptions struct {
 func ImageDecoder(encodedStream weft.Value, options ...ImageDecoderOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "ImageDecoder", []weft.Value{encodedStream}, weft.Attrs{"pixel_format": given(o.PixelFormat)}, o.Name, 1, problem)[0]
+}
+
+// NonMaxSuppressionOptions are the optional inputs and attributes of NonMaxSuppression.
+type NonMaxSuppressionOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// How many of a class at most; 0, none, if not given.
+	MaxOutputBoxesPerClass weft.Value
+	// From 0 to 1; 0 if not given.
+	IouThreshold weft.Value
+	// Only greater scores count; all if not given.
+	ScoreThreshold weft.Value
+	// 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height] about their middle.
+	CenterPointBox int64
+}
+
+// NonMaxSuppression adds the operator NonMaxSuppression. Of each image and class the boxes with the best scores, each
+// of which leaves out those behind it that overlap with it by more than a threshold: their intersection divided by
+// their union. Of equal scores the first box counts.
+//
+//   - boxes (f32): [N, boxes, 4].
+//   - scores (f32): [N, classes, boxes].
+//   - options.MaxOutputBoxesPerClass (i64): How many of a class at most; 0, none, if not given.
+//   - options.IouThreshold (f32): From 0 to 1; 0 if not given.
+//   - options.ScoreThreshold (f32): Only greater scores count; all if not given.
+//
+// Gives:
+//
+//   - selected_indices (i64): [selected, 3]: image, class and box, by image, class and falling score.
+//
+// No gradient: an index does not change gradually
+func NonMaxSuppression(boxes weft.Value, scores weft.Value, options ...NonMaxSuppressionOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "NonMaxSuppression", trim([]weft.Value{boxes, scores, o.MaxOutputBoxesPerClass, o.IouThreshold, o.ScoreThreshold}), weft.Attrs{"center_point_box": o.CenterPointBox}, o.Name, 1, problem)[0]
+}
+
+// SamplePointsOptions are the optional inputs and attributes of SamplePoints.
+type SamplePointsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each axis,
+	// with the parameter -0.75. "": linear.
+	Mode string
+	// What pixels beyond the ends are: "zeros", those of the "border", or a "reflection". "": zeros.
+	PaddingMode string
+	// Whether the reflection is about the middles of the pixels at the ends.
+	AlignCorners bool
+	// Whether the first coordinate is that of the last axis, and so on.
+	LastAxisFirst bool
+	// For each axis of the image, which derivative along it is taken; 0 if not given. nil: not given.
+	Orders []int64
+}
+
+// SamplePoints adds the operator weft.SamplePoints. The values of images at places between pixels: of each image sums
+// of pixels around the place, weighted along each axis. On a pixel the slope is that to the pixel behind it.
+//
+//   - x (T): [N, C, D1, ...], with up to five axes behind C.
+//   - places (T1): [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. Of the
+//     type of X, or of the parts of its complex numbers.
+//
+// Gives:
+//
+//   - Y (T): [N, C, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, c64, c128, bf16
+//   - T1: f32, f16, f64, bf16
+func SamplePoints(x weft.Value, places weft.Value, options ...SamplePointsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SamplePoints", []weft.Value{x, places}, weft.Attrs{
+		"mode":            given(o.Mode),
+		"padding_mode":    given(o.PaddingMode),
+		"align_corners":   o.AlignCorners,
+		"last_axis_first": o.LastAxisFirst,
+		"orders":          o.Orders,
+	}, o.Name, 1, problem)[0]
 }

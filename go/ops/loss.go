@@ -87,3 +87,30 @@ func SoftmaxCrossEntropyLoss(scores weft.Value, labels weft.Value, options ...So
 	}
 	return out[0]
 }
+
+// AccuracyOptions are the optional inputs and attributes of Accuracy.
+type AccuracyOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A label that does not count. nil: not given.
+	IgnoreIndex *int64
+}
+
+// Accuracy adds the operator weft.Accuracy. The fraction, from 0 to 1, of the labels that have the highest score; of
+// equal scores the first counts. NaN where no label counts.
+//
+//   - scores (T): [N, C, d1, ...].
+//   - labels (Tind): [N, d1, ...]: classes from 0 to C - 1.
+//
+// Gives:
+//
+//   - output (f32): Scalar.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - Tind: i32, i64
+func Accuracy(scores weft.Value, labels weft.Value, options ...AccuracyOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Accuracy", []weft.Value{scores, labels}, weft.Attrs{"ignore_index": o.IgnoreIndex}, o.Name, 1, problem)[0]
+}

@@ -252,6 +252,7 @@ __all__ = [
     "gelu_slope",
     "grad_div",
     "grad_mul",
+    "group_normalization_grad",
     "ifft",
     "im2_col",
     "initial_value",
@@ -292,6 +293,8 @@ __all__ = [
     "scatter_scan",
     "sequence_add",
     "sequence_at_grad",
+    "sequence_concat",
+    "sequence_slice",
     "sequence_zeros",
     "sequences_length",
     "sgd",
@@ -306,6 +309,7 @@ __all__ = [
     "sum_pool_grad",
     "sum_to",
     "svd",
+    "swish_slope",
     "triangular_solve",
 ]
 
@@ -6853,7 +6857,7 @@ def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
 
 def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of
-    these is made step by step, so it needs a number of steps that is known before the run.
+    these is made step by step where the number of steps is known before the run, else of a Scan over them.
 
     Inputs:
         x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
@@ -6987,6 +6991,47 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         [[-1.0, -2.0], [1.5, 2.0]]
     """
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
+
+
+@overload
+def group_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, epsilon: float = 1e-05, num_groups: int = 0, stash_type: DTypeLike = 'f32', outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def group_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, epsilon: float = 1e-05, num_groups: int = 0, stash_type: DTypeLike = 'f32', outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def group_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, epsilon: float = 1e-05, num_groups: int = 0, stash_type: DTypeLike = 'f32', outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from
+    behind is 0.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+        scale: [C]. [f32, f16, f64, bf16]
+        d_y: The gradient to Y, of the shape of X. [f32, f16, f64, bf16]
+
+    Attributes:
+        epsilon (1e-05): Added to the variance.
+        num_groups (0): How many groups the channels are divided into; 0: each channel is one.
+        stash_type ('f32'): The least precision of the computation of mean and variance.
+        outputs (1): How many outputs are returned: one is a Value, more are a tuple.
+        name: The name of the node.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+        dScale (optional): [C]. [f32, f16, f64, bf16]
+        dBias (optional): [C]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[0.07, -1.01, -1.06], [-0.23, -0.43, 1.41]], [[-1.11, 0.25, -0.05], [-1.6, 0.89, 0.21]]], dtype="f64")
+        >>> scale = graph.constant([-2.57, 0.74], dtype="f64")
+        >>> d_y = graph.constant([[[1.15, -0.98, 2.07], [0.19, -1.41, 0.69]], [[-0.44, -1.64, -2.63], [0.3, -0.9, 0.79]]], dtype="f64")
+        >>> y = weft.ops.group_normalization_grad(x, scale, d_y, num_groups=2)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[-0.343, 7.745, -7.403], [0.682, -0.608, -0.074]], [[-0.736, -2.601, 3.337], [-0.163, -0.435, 0.598]]]
+    """
+    return add_node(None, "weft.GroupNormalizationGrad", [x, scale, d_y], {"epsilon": epsilon, "num_groups": num_groups, "stash_type": stash_type}, outputs, name)
 
 
 def ifft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'backward', name: str | None = None) -> Value:
@@ -7176,7 +7221,7 @@ def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = No
 
 def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, d_y_c: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient
-    of these is made step by step, so it needs a number of steps that is known before the run.
+    of these is made step by step where the number of steps is known before the run, else of a Scan over them.
 
     Inputs:
         x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
@@ -7583,7 +7628,7 @@ def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = Non
 
 def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of
-    these is made step by step, so it needs a number of steps that is known before the run.
+    these is made step by step where the number of steps is known before the run, else of a Scan over them.
 
     Inputs:
         x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
@@ -8154,6 +8199,39 @@ def sequence_at_grad(gradient: ValueLike, like: ValueLike, position: ValueLike, 
     return add_node(None, "weft.SequenceAtGrad", [gradient, like, position], {}, 1, name)
 
 
+def sequence_concat(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.
+
+    Inputs:
+        a: A sequence. [seq(T)]
+        b: Another one. [seq(T)]
+
+    Attributes:
+        name: The name of the node.
+
+    Returns:
+        C: The items of A, then those of B. [seq(T)]
+    """
+    return add_node(None, "weft.SequenceConcat", [a, b], {}, 1, name)
+
+
+def sequence_slice(input: ValueLike, begin: ValueLike, length: ValueLike, *, name: str | None = None) -> Value:
+    """Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.
+
+    Inputs:
+        input: The sequence. [seq(T)]
+        begin: The number of the first item, from 0. [i64]
+        length: How many items, 0 or more. [i64]
+
+    Attributes:
+        name: The name of the node.
+
+    Returns:
+        output: The items. [seq(T)]
+    """
+    return add_node(None, "weft.SequenceSlice", [input, begin, length], {}, 1, name)
+
+
 def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
     """Zeros in the shapes of the items of `like`.
 
@@ -8510,6 +8588,29 @@ def svd(a: ValueLike, *, full: bool = False, name: str | None = None) -> tuple[V
         [[-0.459, 0.889], [-0.889, -0.459]]
     """
     return add_node(None, "weft.Svd", [a], {"full": full}, 3, name)
+
+
+def swish_slope(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
+    """The derivative of Swish at each element of `X`. The gradient of Swish is made of it.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (1): That of Swish.
+        name: The name of the node.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.75, -0.4, 0.0, 0.3, 1.4, 1.6, 5.0], dtype="f64")
+        >>> y = weft.ops.swish_slope(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [-0.095, 0.157, 0.305, 0.5, 0.648, 1.024, 1.056, 1.027]
+    """
+    return add_node(None, "weft.SwishSlope", [x], {"alpha": alpha}, 1, name)
 
 
 def triangular_solve(a: ValueLike, b: ValueLike, *, lower: bool = False, transposed: bool = False, unit_diagonal: bool = False, name: str | None = None) -> Value:

@@ -5068,7 +5068,7 @@ struct GRUGradOutputs {
 };
 
 /// The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these
-/// is made step by step, so it needs a number of steps that is known before the run.
+/// is made step by step where the number of steps is known before the run, else of a Scan over them.
 /// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
 /// - w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
 /// - r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
@@ -5147,6 +5147,50 @@ inline Value grad_div(const Value& a, const Value& b, const std::string& name = 
 inline Value grad_mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.GroupNormalizationGrad.
+struct GroupNormalizationGradAttrs {
+  /// Added to the variance.
+  double epsilon = 1e-05;
+  /// How many groups the channels are divided into; 0: each channel is one.
+  int64_t num_groups = 0;
+  /// The least precision of the computation of mean and variance.
+  DType stash_type = DType::f32;
+};
+
+/// The outputs of weft.GroupNormalizationGrad.
+struct GroupNormalizationGradOutputs {
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value d_x;
+  /// [C]. [f32, f16, f64, bf16]
+  Value d_scale;
+  /// [C]. [f32, f16, f64, bf16]
+  Value d_bias;
+};
+
+/// The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from behind
+/// is 0.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - scale: [C]. [f32, f16, f64, bf16]
+/// - d_y: The gradient to Y, of the shape of X. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value group_normalization_grad(const Value& x, const Value& scale, const Value& d_y, const GroupNormalizationGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("epsilon", attrs.epsilon);
+  set.set("num_groups", attrs.num_groups);
+  set.set("stash_type", attrs.stash_type);
+  return add_node("weft.GroupNormalizationGrad", {x, scale, d_y}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see group_normalization_grad.
+inline GroupNormalizationGradOutputs group_normalization_grad_outputs(const Value& x, const Value& scale, const Value& d_y, const GroupNormalizationGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("epsilon", attrs.epsilon);
+  set.set("num_groups", attrs.num_groups);
+  set.set("stash_type", attrs.stash_type);
+  std::vector<Value> made = add_node("weft.GroupNormalizationGrad", {x, scale, d_y}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
 }
 
 /// The attributes of weft.Ifft.
@@ -5335,7 +5379,7 @@ struct LSTMGradOutputs {
 };
 
 /// The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of
-/// these is made step by step, so it needs a number of steps that is known before the run.
+/// these is made step by step where the number of steps is known before the run, else of a Scan over them.
 /// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
 /// - w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
 /// - r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
@@ -5687,7 +5731,7 @@ struct RNNGradOutputs {
 };
 
 /// The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these
-/// is made step by step, so it needs a number of steps that is known before the run.
+/// is made step by step where the number of steps is known before the run, else of a Scan over them.
 /// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
 /// - w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
 /// - r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
@@ -6219,6 +6263,25 @@ inline Value sequence_at_grad(const Value& gradient, const Value& like, const Va
   return add_node("weft.SequenceAtGrad", {gradient, like, position}, set, name, 1, origin)[0];
 }
 
+/// The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.
+/// - a: A sequence. [seq(T)]
+/// - b: Another one. [seq(T)]
+/// - gives C: The items of A, then those of B. [seq(T)]
+inline Value sequence_concat(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequenceConcat", {a, b}, set, name, 1, origin)[0];
+}
+
+/// Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.
+/// - input: The sequence. [seq(T)]
+/// - begin: The number of the first item, from 0. [i64]
+/// - length: How many items, 0 or more. [i64]
+/// - gives output: The items. [seq(T)]
+inline Value sequence_slice(const Value& input, const Value& begin, const Value& length, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequenceSlice", {input, begin, length}, set, name, 1, origin)[0];
+}
+
 /// Zeros in the shapes of the items of `like`.
 /// - like: A sequence whose shapes are taken. [seq(T)]
 /// - gives output: As many items as like has, in their shapes. [seq(T)]
@@ -6454,6 +6517,21 @@ inline SvdOutputs svd(const Value& a, const SvdAttrs& attrs = {}, const std::str
   set.set("full", attrs.full);
   std::vector<Value> made = add_node("weft.Svd", {a}, set, name, 3, origin);
   return {made[0], made[1], made[2]};
+}
+
+/// The attributes of weft.SwishSlope.
+struct SwishSlopeAttrs {
+  /// That of Swish.
+  double alpha = 1;
+};
+
+/// The derivative of Swish at each element of `X`. The gradient of Swish is made of it.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value swish_slope(const Value& x, const SwishSlopeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  return add_node("weft.SwishSlope", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.TriangularSolve.

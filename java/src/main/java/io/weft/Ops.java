@@ -17012,7 +17012,7 @@ public final class Ops {
 
   /**
    * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17027,7 +17027,7 @@ public final class Ops {
 
   /**
    * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17048,7 +17048,7 @@ public final class Ops {
 
   /**
    * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17063,7 +17063,7 @@ public final class Ops {
 
   /**
    * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17226,6 +17226,139 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("weft.GradMul", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.GroupNormalizationGrad.
+   */
+  public static final class GroupNormalizationGradOptions extends NodeOptions {
+    private GroupNormalizationGradOptions() {}
+
+    /**
+     * Added to the variance. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormalizationGradOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * How many groups the channels are divided into; 0: each channel is one. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormalizationGradOptions numGroups(long value) {
+      attrs.set("num_groups", value);
+      return this;
+    }
+
+    /**
+     * The least precision of the computation of mean and variance. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormalizationGradOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
+      return this;
+    }
+
+    @Override
+    public GroupNormalizationGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.GroupNormalizationGrad.
+   *
+   * @param dX the shape of X.
+   * @param dScale [C].
+   * @param dBias [C].
+   */
+  public record GroupNormalizationGradOutputs(Value dX, Value dScale, Value dBias) {}
+
+  /**
+   * The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from behind is
+   * 0.
+   *
+   * <p>Operator weft.GroupNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param dY the gradient to Y, of the shape of X.
+   * @return the shape of X.
+   */
+  public Value groupNormalizationGrad(Value x, Value scale, Value dY) {
+    return groupNormalizationGrad(x, scale, dY, options -> {});
+  }
+
+  /**
+   * The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from behind is
+   * 0.
+   *
+   * <p>Operator weft.GroupNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param dY the gradient to Y, of the shape of X.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value groupNormalizationGrad(Value x, Value scale, Value dY, Consumer<GroupNormalizationGradOptions> options) {
+    GroupNormalizationGradOptions settings = new GroupNormalizationGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(dY, "dY");
+    return add("weft.GroupNormalizationGrad", Arrays.<Value>asList(x, scale, dY), settings, 1).get(0);
+  }
+
+  /**
+   * The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from behind is
+   * 0.
+   *
+   * <p>Operator weft.GroupNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param dY the gradient to Y, of the shape of X.
+   * @return all outputs
+   */
+  public GroupNormalizationGradOutputs groupNormalizationGradOutputs(Value x, Value scale, Value dY) {
+    return groupNormalizationGradOutputs(x, scale, dY, options -> {});
+  }
+
+  /**
+   * The gradients of GroupNormalization and InstanceNormalization to X, scale and bias; a product with 0 from behind is
+   * 0.
+   *
+   * <p>Operator weft.GroupNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param dY the gradient to Y, of the shape of X.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public GroupNormalizationGradOutputs groupNormalizationGradOutputs(
+      Value x,
+      Value scale,
+      Value dY,
+      Consumer<GroupNormalizationGradOptions> options) {
+    GroupNormalizationGradOptions settings = new GroupNormalizationGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(dY, "dY");
+    List<Value> made = add("weft.GroupNormalizationGrad", Arrays.<Value>asList(x, scale, dY), settings, 3);
+    return new GroupNormalizationGradOutputs(made.get(0), made.get(1), made.get(2));
   }
 
   /**
@@ -17923,7 +18056,7 @@ public final class Ops {
 
   /**
    * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17938,7 +18071,7 @@ public final class Ops {
 
   /**
    * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17959,7 +18092,7 @@ public final class Ops {
 
   /**
    * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -17974,7 +18107,7 @@ public final class Ops {
 
   /**
    * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -19022,7 +19155,7 @@ public final class Ops {
 
   /**
    * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -19037,7 +19170,7 @@ public final class Ops {
 
   /**
    * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -19058,7 +19191,7 @@ public final class Ops {
 
   /**
    * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -19073,7 +19206,7 @@ public final class Ops {
 
   /**
    * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
-   * made step by step, so it needs a number of steps that is known before the run.
+   * made step by step where the number of steps is known before the run, else of a Scan over them.
    *
    * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
    *
@@ -20775,6 +20908,75 @@ public final class Ops {
   }
 
   /**
+   * The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.
+   *
+   * <p>Operator weft.SequenceConcat. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+   * u64, c64, c128, bf16.
+   *
+   * @param a A sequence.
+   * @param b another one.
+   * @return the items of A, then those of B.
+   */
+  public Value sequenceConcat(Value a, Value b) {
+    return sequenceConcat(a, b, options -> {});
+  }
+
+  /**
+   * The items of two sequences, one behind the other. Loops keep so what their gradients need of sequences.
+   *
+   * <p>Operator weft.SequenceConcat. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+   * u64, c64, c128, bf16.
+   *
+   * @param a A sequence.
+   * @param b another one.
+   * @param options sets the rest
+   * @return the items of A, then those of B.
+   */
+  public Value sequenceConcat(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.SequenceConcat", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.
+   *
+   * <p>Operator weft.SequenceSlice. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16.
+   *
+   * @param input the sequence.
+   * @param begin the number of the first item, from 0.
+   * @param length how many items, 0 or more.
+   * @return the items.
+   */
+  public Value sequenceSlice(Value input, Value begin, Value length) {
+    return sequenceSlice(input, begin, length, options -> {});
+  }
+
+  /**
+   * Some items of a sequence that lie side by side. Those that there are not are OUT_OF_RANGE.
+   *
+   * <p>Operator weft.SequenceSlice. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16.
+   *
+   * @param input the sequence.
+   * @param begin the number of the first item, from 0.
+   * @param length how many items, 0 or more.
+   * @param options sets the rest
+   * @return the items.
+   */
+  public Value sequenceSlice(Value input, Value begin, Value length, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(begin, "begin");
+    Check.notNull(length, "length");
+    return add("weft.SequenceSlice", Arrays.<Value>asList(input, begin, length), settings, 1).get(0);
+  }
+
+  /**
    * Zeros in the shapes of the items of {@code like}.
    *
    * <p>Operator weft.SequenceZeros. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
@@ -21572,6 +21774,58 @@ public final class Ops {
     Check.notNull(a, "a");
     List<Value> made = add("weft.Svd", Arrays.<Value>asList(a), settings, 3);
     return new SvdOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
+   * What can be set at weft.SwishSlope.
+   */
+  public static final class SwishSlopeOptions extends NodeOptions {
+    private SwishSlopeOptions() {}
+
+    /**
+     * That of Swish. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SwishSlopeOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    @Override
+    public SwishSlopeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The derivative of Swish at each element of {@code X}. The gradient of Swish is made of it.
+   *
+   * <p>Operator weft.SwishSlope. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value swishSlope(Value x) {
+    return swishSlope(x, options -> {});
+  }
+
+  /**
+   * The derivative of Swish at each element of {@code X}. The gradient of Swish is made of it.
+   *
+   * <p>Operator weft.SwishSlope. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value swishSlope(Value x, Consumer<SwishSlopeOptions> options) {
+    SwishSlopeOptions settings = new SwishSlopeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.SwishSlope", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
