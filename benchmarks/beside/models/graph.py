@@ -15,7 +15,7 @@ OPSET = 17
 IR_VERSION = 9
 # Versions of the operators of other domains.
 DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
-# Bytes above which a weight is one of which nothing but its shape says what a node gives.
+# Bytes above which a weight is no axes or sizes, by which shapes are inferred.
 LARGE = 1 << 16
 
 
@@ -32,7 +32,7 @@ class Builder:
 
     def __init__(self) -> None:
         self.random = np.random.RandomState(0)
-        self.normals = np.random.default_rng(0)  # four times as fast: large models have 100 million
+        self.normals = np.random.default_rng(0)  # four times as fast as those of RandomState: BERT has 110 million
         # What matrices of f32 are rounded to, so that all contenders compute the same, whatever they keep them as.
         self.weight_dtype = "f32"
         self.nodes: list[onnx.NodeProto] = []
@@ -92,22 +92,17 @@ class Builder:
         values = [
             self.outputs.get(output, helper.make_tensor_value_info(output, TensorProto.FLOAT, None)) for output in outputs
         ]
-        # Neither that nor a check reads large weights, which would be copied several times.
+        # Neither inferring them nor a check has to copy large weights, which stand in as inputs meanwhile.
         large = [weight for weight in self.weights if len(weight.raw_data) > LARGE]
-        named = [helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims) for weight in large]
         small = [weight for weight in self.weights if len(weight.raw_data) <= LARGE]
-        sketch = self._model(self.inputs + named, values, small)
-        sketch = onnx.shape_inference.infer_shapes(sketch, check_type=True, strict_mode=True)
-        onnx.checker.check_model(sketch)
-        model = self._model(self.inputs, list(sketch.graph.output), self.weights)
-        model.graph.value_info.extend(sketch.graph.value_info)
-        return Inference(model, self.feeds, self.weight_dtype, arrays)
-
-    def _model(
-        self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: list[onnx.TensorProto]
-    ) -> onnx.ModelProto:
-        graph = helper.make_graph(self.nodes, "row", inputs, outputs, weights)
+        named = [helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims) for weight in large]
+        graph = helper.make_graph(self.nodes, "row", self.inputs + named, values, small)
         others = sorted({node.domain for node in self.nodes} - {""})
         versions = {"": self.opset, **{domain: DOMAINS[domain] for domain in others}}
         opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        onnx.checker.check_model(model)
+        del model.graph.input[len(self.inputs) :]
+        model.graph.initializer.extend(large)
+        return Inference(model, self.feeds, self.weight_dtype, arrays)

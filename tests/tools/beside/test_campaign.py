@@ -60,7 +60,8 @@ def test_processes_compute_in_turn_and_a_finished_pair_is_not_made_again(fakes: 
 
 def test_wrong_results_are_an_error_of_that_pair_alone_and_tried_again(fakes: Fakes) -> None:
     wrong, missing, dies, right = fakes.run("wrong", "missing", "dies", "peer")
-    # x is 1.764 at first, the first normal number of RandomState(0), and other 1.868, its fifth.
+    # x is 1.1176 at first, the first normal number of f32 of numpy's default_rng(0), and other 0.6014, its fifth: their
+    # difference, where their sum is wanted.
     assert re.search(r"fakes\.wrong: WrongResults: 4 of 4 .* first is 0\.51.* at \(0,\), where 1\.71", wrong.failed)
     assert wrong.pair is None
     assert missing.unsupported == "it cannot add" and not missing.failed
