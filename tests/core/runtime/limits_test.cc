@@ -56,7 +56,9 @@ TEST(Limits, WindowsOverTheLargestDimensionAreCounted) {
   Expr y = make(m.scope, "MaxPool", {x},
                 {{"kernel_shape", std::vector<int64_t>{1}}, {"pads", std::vector<int64_t>{1, 1}}, {"ceil_mode", 1}});
   EXPECT_NE(m.scope.status().code(), Code::kInternal) << m.scope.status().text();
-  if (m.scope.status().ok()) EXPECT_TRUE(y.dims()[2].known());
+  if (m.scope.status().ok()) {
+    EXPECT_TRUE(y.dims()[2].known());
+  }
 }
 
 TEST(Limits, ManyLargeValuesThatLiveTogetherAreRefused) {

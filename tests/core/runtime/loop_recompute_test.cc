@@ -98,7 +98,9 @@ TEST(LoopRecompute, GoesOnInHigherOrders) {
   Expr third = m.gradients(second[0], {w})[0];
   for (NodeId id = 0; id < m.graph->node_count(); ++id) {
     const Node& node = m.graph->node(id);
-    if (node.is("Loop") || node.is("Scan")) EXPECT_EQ(node.attrs.i("recompute"), 1) << node.name;
+    if (node.is("Loop") || node.is("Scan")) {
+      EXPECT_EQ(node.attrs.i("recompute"), 1) << node.name;
+    }
   }
   const std::vector<Tensor> given{count_of(4), one_number(2), one_number(3)};  // x w^4
   EXPECT_EQ(m.values({n, x, w}, given, first), Values{2 * 4 * 27});

@@ -22,15 +22,15 @@ thread_local int64_t locks = 0;
 }  // namespace
 
 // Counts what the whole program takes from the heap; sanitizers have operators of their own. Not inlined: GCC would take
-// free for the wrong way to delete.
+// malloc and free for a pair of its own beside new and delete.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
-void* operator new(size_t bytes) {
+[[gnu::noinline]] void* operator new(size_t bytes) {
   ++allocations;
   if (void* data = std::malloc(bytes == 0 ? 1 : bytes)) return data;
   throw std::bad_alloc();
 }
-void* operator new(size_t bytes, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
   ++allocations;
   size_t align = static_cast<size_t>(alignment);
   if (void* data = std::aligned_alloc(align, (bytes + align - 1) / align * align)) return data;
