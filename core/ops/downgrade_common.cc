@@ -96,8 +96,7 @@ Status running_as_scan(DowngradeContext& c, const char* join, double first) {
               {"scan_output_axes", along},
               {"scan_output_directions", direction}};
   WEFT_TRY(const OpDef* scan, s.graph().ops().get(kOnnxDomain, "Scan"));
-  WEFT_TRY(std::shared_ptr<Graph> body,
-           make_body(s.graph().shared_from_this(), *scan, {before.id(), x.id()}, attrs));
+  WEFT_TRY(std::shared_ptr<Graph> body, make_body(s.graph().shared_from_this(), *scan, {before.id(), x.id()}, attrs));
   ExprScope inner(*body, s.origin());
   const Expr carried(inner, body->inputs()[0]), item(inner, body->inputs()[1]);
   const Expr joined = make(inner, join, {carried, item});

@@ -278,7 +278,8 @@ Status scan_without_batches(DowngradeContext&) {
 constexpr char kRecomputeDoc[] =
     "Whether the gradient keeps of each iteration no more than what goes into it (what is carried, and what random "
     "nodes and host functions gave) and computes the rest again: it takes less memory and more time, and gives the "
-    "same. An attribute of Weft's own: ONNX files have it as the metadata `weft.recompute` of the node, and do without "
+    "same; gradients of gradients, the same up to the order of sums. An attribute of Weft's own: ONNX files have it as "
+    "the metadata `weft.recompute` of the node, and do without "
     "before opset 21.";
 
 }  // namespace

@@ -170,11 +170,11 @@ Status scatter_rows(DowngradeContext& c) {
   const auto split = places.sizes.begin() + places.length;
   const int64_t rows = product(places.sizes.begin(), split), width = product(split, places.sizes.end());
   const Expr row = reshape(flat_places(c, places), constant_ints(s, {-1, 1}));
-  const Expr matrix = make(s, "ScatterElements",
-                           {reshape(c.inputs[0], constant_ints(s, {rows, width})),
-                            make(s, "Tile", {row, constant_ints(s, {1, width})}),
-                            reshape(c.inputs[2], constant_ints(s, {-1, width}))},
-                           {{"axis", int64_t{0}}});
+  const Expr matrix =
+      make(s, "ScatterElements",
+           {reshape(c.inputs[0], constant_ints(s, {rows, width})), make(s, "Tile", {row, constant_ints(s, {1, width})}),
+            reshape(c.inputs[2], constant_ints(s, {-1, width}))},
+           {{"axis", int64_t{0}}});
   c.replace({reshape(matrix, constant_ints(s, places.sizes))});
   return s.status();
 }

@@ -55,9 +55,10 @@ Status mask_of_triangle(DowngradeContext& c) {
       const Expr size = squeeze(make(s, "Shape", {x}, {{"start", axis}, {"end", axis + 1}}), {0});
       return make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
     };
-    Expr ends = unsqueeze(places(rank - 2), {1});
-    if (c.has_input(1)) ends = ends + reshape(c.inputs[1], constant_ints(s, {}));
-    mask = make(s, upper ? "GreaterOrEqual" : "LessOrEqual", {places(rank - 1), ends});
+    // Differences of places are small, where a sum with k might overflow.
+    const Expr above = places(rank - 1) - unsqueeze(places(rank - 2), {1});
+    const Expr least = c.has_input(1) ? reshape(c.inputs[1], constant_ints(s, {})) : constant_int(s, 0);
+    mask = make(s, upper ? "GreaterOrEqual" : "LessOrEqual", {above, least});
   }
   c.replace({where(mask, x, scalar_like(x, 0))});
   return s.status();

@@ -57,7 +57,7 @@ class Builder {
       Where place = Where::kRest;
       PreparedKernel kernel;
       Side side = Side::kHost;
-      if (inputs_ready(node, false) && outputs_concrete(node) && !needs_tensors(node)) {
+      if (inputs_ready(node, false) && outputs_concrete(node) && !needs_tensors(node) && !waits_for_values(node)) {
         place = Where::kFlat;
         if (!node.op->is_view()) {
           if (on_device(node)) side = Side::kDevice;
@@ -96,6 +96,18 @@ class Builder {
   bool on_device(const Node& node) const {
     return options_.device != nullptr &&
            options_.device_kernels->accepts(node.op->full_name(), kernel_context(graph_, node));
+  }
+
+  // A kernel may need the values of an input though they decide no shape, as where a gradient is put into zeros. If this
+  // plan computes them, the next one has them.
+  bool waits_for_values(const Node& node) const {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      const Formal* formal = node.op->input_formal(static_cast<int>(i));
+      if (id == kNoValue || where_[id] != Where::kFlat || formal == nullptr || !formal->shapes_outputs) continue;
+      return !kernels_.accepts(node.op->full_name(), kernel_context(graph_, node));
+    }
+    return false;
   }
 
   Status prepare(const Node& node, Side side, PreparedKernel* kernel) const {
@@ -372,8 +384,10 @@ class Builder {
 std::vector<bool> value_inputs(const Program& program) {
   const Graph& graph = *program.graph;
   std::vector<bool> decides(graph.value_count(), false);
-  for (NodeId id = 0; id < graph.node_count(); ++id) {
+  for (NodeId id = graph.node_count(); id-- > 0;) {
     const Node& node = graph.node(id);
+    // A view, which rewriting may take out, has the values of what it is of.
+    if (node.op->is_view() && node.inputs[0] != kNoValue && decides[node.first_output]) decides[node.inputs[0]] = true;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Formal* formal = node.op->input_formal(static_cast<int>(i));
       if (node.inputs[i] != kNoValue && formal != nullptr && formal->shapes_outputs) decides[node.inputs[i]] = true;

@@ -51,8 +51,8 @@ TEST(OnnxOlder, PlacesOfSeveralCoordinatesAreOnesOfRows) {
         *Tensor::vector<int64_t>(values).reshaped({static_cast<int64_t>(values.size()) / 2, 2}));
   };
   Net scatter({Dim(2), Dim(2)});
-  scatter.add("ScatterND", {scatter.x, places(scatter, {-1, 0}),
-                            *scatter.graph->add_constant(Tensor::vector<float>({9}))});
+  scatter.add("ScatterND",
+              {scatter.x, places(scatter, {-1, 0}), *scatter.graph->add_constant(Tensor::vector<float>({9}))});
   Net rows({Dim(2), Dim(2)});
   rows.add("ScatterND", {rows.x, *rows.graph->add_constant(*Tensor::vector<int64_t>({1}).reshaped({1, 1})),
                          *rows.graph->add_constant(matrix({8, 9}, {1, 2}))});
@@ -68,8 +68,7 @@ TEST(OnnxOlder, PlacesOfSeveralCoordinatesAreOnesOfRows) {
   front.add("GatherND", {front.x, places(front, {1, 0})});
   front.said_of(7, x, {3});
   Net joined({Dim(2), Dim(2)});
-  joined.add("ScatterND",
-             {joined.x, places(joined, {1, 0}), *joined.graph->add_constant(Tensor::vector<float>({9}))},
+  joined.add("ScatterND", {joined.x, places(joined, {1, 0}), *joined.graph->add_constant(Tensor::vector<float>({9}))},
              {{"reduction", "add"}});
   joined.expect_refused(10, "its attribute 'reduction' is \"add\"");
 }

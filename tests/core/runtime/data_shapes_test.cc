@@ -43,6 +43,22 @@ TEST(DataShapes, NonZeroThenGatherThenReduce) {
   m.expect({m.x}, {numbers({0, 0})}, kept, {0}, {});
 }
 
+// A kernel that needs values which decide no shape: fed ones, through a view, and computed ones.
+TEST(DataShapes, ValuesThatDecideNoShape) {
+  Shapes m;
+  Expr g = m.input("g", DType::kF64, {2}), like = m.input("like", DType::kF64, {4}), from = m.fed("from", 1);
+  const auto zeros_around = [&](Expr start, Expr end) {
+    return make(m.scope, "weft.SliceGrad", {g, like, start, end});
+  };
+  Expr fed = zeros_around(make(m.scope, "Identity", {from}), constant_ints(m.scope, {4}));
+  Expr computed = zeros_around(from - constant_int(m.scope, 1), from + constant_int(m.scope, 1));
+  for (int round = 0; round < 2; ++round) {
+    m.expect({g, like, from}, {numbers({5, 6}), numbers({0, 0, 0, 0}), ints({2})}, fed, {4}, {0, 0, 5, 6});
+    m.expect({g, like, from}, {numbers({5, 6}), numbers({0, 0, 0, 0}), ints({2})}, computed, {4}, {0, 5, 6, 0});
+    m.expect({g, like, from}, {numbers({5, 6}), numbers({0, 0, 0, 0}), ints({1})}, computed, {4}, {5, 6, 0, 0});
+  }
+}
+
 TEST(DataShapes, ManySegmentsOneAfterAnother) {
   Shapes m;
   // Each round keeps the positive elements and takes one off: every round's size waits for the round before.

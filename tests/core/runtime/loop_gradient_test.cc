@@ -285,13 +285,11 @@ TEST(LoopGradient, OfProductsWithWhatIterationsRead) {
     Expr one = make(m.scope, "SequenceConstruct", {b});
     LoopBody body(m.graph, {one});
     Expr so_far = body.carried[0];
-    body.returns(
-        {body.condition, make(*body.scope, "SequenceInsert", {so_far, matmul(at(so_far, -1), body.use(w))})});
+    body.returns({body.condition, make(*body.scope, "SequenceInsert", {so_far, matmul(at(so_far, -1), body.use(w))})});
     Expr y = at(loop(m.scope, n, {}, {one}, body, {{"recompute", recompute}})[0], -1);
     const auto all = [&](Expr fetch) {
       return m.values({n, b, w},
-                      {count_of(2), *numbers({1, 2}).reshaped({1, 2}), *numbers({1, 1, 0, 2}).reshaped({2, 2})},
-                      fetch);
+                      {count_of(2), *numbers({1, 2}).reshaped({1, 2}), *numbers({1, 1, 0, 2}).reshaped({2, 2})}, fetch);
     };
     EXPECT_EQ(all(y), (Values{1, 11}));
     const std::vector<Expr> first = m.gradients(y, {b, w});

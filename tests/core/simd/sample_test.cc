@@ -102,11 +102,7 @@ TYPED_TEST(SampleTest, SlopesAlongTheLastAxis) {
   using T = TypeParam;
   const std::vector<T> image{0, 1, 2, 4, 8, 16};
   this->expect_points({2, 3, 0, 1, false}, image,
-                      {{0, T(1.25), 1},
-                       {1, T(1.5), 8},
-                       {1, T(2.5), -16},
-                       {1, T(-0.5), 4},
-                       {T(0.5), T(1.5), T(4.5)}});
+                      {{0, T(1.25), 1}, {1, T(1.5), 8}, {1, T(2.5), -16}, {1, T(-0.5), 4}, {T(0.5), T(1.5), T(4.5)}});
   this->expect_points({2, 3, 1, 0, false}, image, {{T(0.5), 1, 7}, {T(1.5), 2, -16}, {T(-0.5), 2, 2}});
   this->expect_points({2, 3, 0, 2, false}, image, {{T(0.5), T(1.5), 0}});
 }

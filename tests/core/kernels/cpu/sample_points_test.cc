@@ -19,12 +19,11 @@ struct SampleCase {
 };
 
 const SampleCase kSampleCases[] = {
-    {{1, 3, 37, 41}, 40007, "zeros"},   // two rounds
-    {{1, 70, 37, 41}, 1001, "zeros"},   // one piece, many channels
-    {{67, 2, 9, 5}, 3, "zeros"},        // images of a piece each, in several rounds
-    {{2, 3, 8, 1}, 2500, "zeros"},      // no pairs
-    {{1, 5, 37, 41}, 3001, "border"},
-    {{2, 0, 4, 4}, 10, "zeros"},        // no channels
+    {{1, 3, 37, 41}, 40007, "zeros"},                               // two rounds
+    {{1, 70, 37, 41}, 1001, "zeros"},                               // one piece, many channels
+    {{67, 2, 9, 5}, 3, "zeros"},                                    // images of a piece each, in several rounds
+    {{2, 3, 8, 1}, 2500, "zeros"},                                  // no pairs
+    {{1, 5, 37, 41}, 3001, "border"}, {{2, 0, 4, 4}, 10, "zeros"},  // no channels
 };
 
 // The pixel, or what stands for it.
