@@ -118,7 +118,7 @@ def parse(path):
         if kind == "op":
             op = rest.strip()
         elif kind == "case":
-            case = Case(rest.strip())
+            case = Case(rest.split()[0])  # a comment may follow
             cases.append(case)
         elif kind == "opset":
             case.opset = int(rest)
