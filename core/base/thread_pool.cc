@@ -23,7 +23,7 @@ constexpr int kMostThreads = 1024;
 constexpr int kSlots = 16;
 // Waking a parked thread takes tens of microseconds, handing work to a spinning one a fraction of
 // one.
-constexpr double kWorthHotNs = 20'000, kWorthParkedNs = 160'000;
+constexpr double kWorthHotNs = 12'000, kWorthParkedNs = 160'000;
 constexpr double kLeastPerThreadNs = kWorthHotNs / 2, kLeastPerWakeNs = kWorthParkedNs / 2;
 constexpr long kLookAtStopNs = 20'000'000;  // by a caller that waits for helpers
 constexpr int64_t kSpinNs = 200'000, kMostSpinAfterNs = 50'000, kSpinForHelpersNs = 50'000;

@@ -137,17 +137,28 @@ void run_bf16(const Gemm<float>& g, const GemmPanel<float>& p, const uint32_t* b
 }
 void run_bf16(const Gemm<double>&, const GemmPanel<double>&, const uint32_t*, int64_t, int64_t) {}
 
+int threads_for(const Parallel& parallel) {
+  const int all = pool_threads();
+  return parallel.max_threads > 0 ? std::min(parallel.max_threads, all) : all;
+}
+
 // How c is divided among threads; no bit depends on it.
 struct Blocks {
   int64_t rows;    // of a block
   int64_t panels;  // of a block
 };
 template <typename T>
-Blocks blocks_of(const Gemm<T>& g) {
+Blocks blocks_of(const Gemm<T>& g, const Parallel& parallel) {
   const GemmTiles<T>& tiles = tiles_of(g);
   const int64_t panels = divide_up(g.n, tiles.panel);
   int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16);
   wide = divide_up(wide, most_at_once(g)) * most_at_once(g);
+  // Of a few large blocks each thread has as many; half as many panels at once still keep the multipliers busy.
+  const int64_t count = divide_up(panels, wide);
+  if (wide == most_at_once(g) && wide > 1 && count > 1) {
+    const int64_t threads = threads_for(parallel);
+    if (count % threads != 0 && count < 4 * threads) wide /= 2;
+  }
   // What is handed on lies side by side: long parts of rows, or whole ones.
   if (g.finish != nullptr) wide = std::min(panels, std::max(wide, 2 * kLeastStretch / tiles.panel));
   return {tiles.rows * kTiles, wide};
@@ -238,6 +249,7 @@ struct Division {
   int64_t panels, first, packed_k;  // of b; the first of them that is packed
   Blocks blocks;
   int64_t row_blocks, panel_blocks;
+  bool backwards;
 };
 
 template <typename T>
@@ -311,7 +323,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a_row = packed_a_row(g);
   }
   const int64_t panels = divide_up(g.n, tiles.panel);
-  const Blocks blocks = blocks_of(g);
+  const Blocks blocks = blocks_of(g, parallel);
   const Division<T> d{g,
                       tiles,
                       a,
@@ -322,14 +334,16 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
                       g.packed_k > 0 ? g.packed_k : g.k,
                       blocks,
                       divide_up(g.m, blocks.rows),
-                      divide_up(panels, blocks.panels)};
+                      divide_up(panels, blocks.panels),
+                      g.backwards && threads_for(parallel) == 1};
   const int64_t count = d.row_blocks * d.panel_blocks;
   if (count == 1) return run_block(d, 0, 0, panels);
   // Threads begin with blocks side by side: each reads a part alone of the larger matrix.
   const bool by_rows = g.m >= g.n;
   const double cost = gemm_cost_ns(g) / static_cast<double>(count);
   parallel_for(parallel, count, 1, cost, [&d, by_rows](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t block = d.backwards ? d.row_blocks * d.panel_blocks - 1 - i : i;
       const int64_t row = by_rows ? block / d.panel_blocks : block % d.row_blocks;
       const int64_t from = (by_rows ? block % d.panel_blocks : block / d.row_blocks) * d.blocks.panels;
       run_block(d, row * d.blocks.rows, from, std::min(d.panels, from + d.blocks.panels));

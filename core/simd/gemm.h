@@ -27,6 +27,9 @@ struct Gemm {
   const uint32_t* packed_bf16 = nullptr;  // in place of packed_b, of f32 alone: by pack_bf16
   bool packs_all_of_b = false;            // however few rows there are
   int64_t packed_k = 0;                   // k of what is packed, if this is a product of its first rows alone
+  // One thread begins with the last columns: of a matrix too large for a cache, read forwards and backwards in turn, a part
+  // stays there. Several threads have a part each, the same one every time.
+  bool backwards = false;
   T* c = nullptr;
   int64_t c_row = 0;
   const T* init = nullptr;                // null: zero

@@ -88,19 +88,29 @@ HWY_INLINE auto nearest_bf16(V x) {
   return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(x)), quiet, nearest);
 }
 
+// Stores as bytes what is between the limits of T less `zero`: rounded, halves to the even number, plus `zero`.
+template <typename T, class V>
+HWY_INLINE void store_bytes(V within, int32_t zero, T* to) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> words;
+  const hn::Rebind<uint8_t, decltype(d)> bytes;
+  // So large that nothing is left behind the point: the last byte is that of the whole number.
+  const auto whole = hn::BitCast(words, hn::Add(within, hn::Set(d, 12582912.0f)));
+  const auto moved = hn::Add(whole, hn::Set(words, static_cast<uint32_t>(zero)));
+  hn::StoreU(hn::TruncateTo(bytes, moved), bytes, reinterpret_cast<uint8_t*>(to));
+}
+
 // Whole numbers times `scale`, rounded with halves to the even number, plus `zero`, between the limits of T; NaN becomes
 // the least.
 template <typename T, class V, class S>
 HWY_INLINE void quantize_vector(V from, S scale, int32_t zero, T* to) {
-  const hn::DFromV<V> d;
   const hn::DFromV<S> floats;
-  const hn::Rebind<T, decltype(d)> bytes;
   constexpr int32_t kLeast = T(-1) < T(0) ? -128 : 0;
   const auto low = hn::Set(floats, static_cast<float>(kLeast - zero));
   const auto high = hn::Set(floats, static_cast<float>(kLeast + 255 - zero));
   const auto scaled = hn::Mul(hn::ConvertTo(floats, from), scale);
   const auto within = hn::Min(high, hn::IfThenElse(hn::Gt(scaled, low), scaled, low));
-  hn::StoreU(hn::DemoteTo(bytes, hn::Add(hn::NearestInt(within), hn::Set(d, zero))), bytes, to);
+  store_bytes(within, zero, to);
 }
 
 // The sum of fn(d, x, more...), in blocks whose sums are added, so that rounding errors stay small in long rows. The

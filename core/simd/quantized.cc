@@ -45,18 +45,17 @@ struct Reader<float> {
 template <typename T>
 struct Writer {
   FloatsV scale, low, high;
-  WordsV zero;
+  int32_t zero;
 
   HWY_INLINE explicit Writer(const ByteResult& y)
       : scale(hn::Set(Floats(), y.code.scale)),
         low(hn::Set(Floats(), static_cast<float>(y.least - y.code.zero))),
         high(hn::Set(Floats(), static_cast<float>(y.most - y.code.zero))),
-        zero(hn::Set(Words(), y.code.zero)) {}
+        zero(y.code.zero) {}
   HWY_INLINE void write(FloatsV x, T* to) const {
-    const hn::Rebind<T, Words> bytes;
     const FloatsV steps = hn::Div(x, scale);
     const FloatsV within = hn::Min(high, hn::IfThenElse(hn::Gt(steps, low), steps, low));
-    hn::StoreU(hn::DemoteTo(bytes, hn::Add(hn::NearestInt(within), zero)), bytes, to);
+    store_bytes(within, zero, to);
   }
   // The first `n` of a vector.
   HWY_INLINE void write_some(FloatsV x, int64_t n, T* to) const {

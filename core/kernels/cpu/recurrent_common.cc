@@ -381,6 +381,7 @@ void RecurrentState<T>::run_task(const RunArgs& args, int64_t index, const Recor
     product.packed_b = packed + r.at[0];
     product.c = apart() ? gates : before;
     product.init = apart() ? nullptr : before;
+    product.backwards = s % 2 != 0;
     run_gemm(product, more, parallel);
     if (is_gru) {
       // Gates z and r, then what the third part is multiplied with: r * h, or all of h.
