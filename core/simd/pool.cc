@@ -8,12 +8,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Calls body(offset) for the pixels of a window, row by row.
 template <typename T, typename Body>
@@ -23,9 +23,8 @@ HWY_INLINE void for_pixels(const PoolWindows<T>& p, Body body) {
   }
 }
 
-template <typename T>
-HWY_INLINE void max_of_vector(const PoolWindows<T>& p, const T* x, T* y) {
-  const hn::ScalableTag<T> d;
+template <class D, typename T>
+HWY_INLINE void max_of_vector(const PoolWindows<T>& p, D d, const T* x, T* y) {
   auto best = hn::LoadU(d, x);
   for_pixels(p, [&](int64_t at) {
     const auto v = hn::LoadU(d, x + at);
@@ -37,33 +36,27 @@ HWY_INLINE void max_of_vector(const PoolWindows<T>& p, const T* x, T* y) {
 
 template <typename T>
 void max(const PoolWindows<T>& p, T* y) {
+  const hn::ScalableTag<T> whole;
   constexpr int64_t kLanes = HWY_LANES(T);
   const T* x = p.x;
   for (int64_t i = 0; i < p.windows; ++i, x += p.step, y += p.y_step) {
     int64_t c = 0;
-    for (; c + kLanes <= p.channels; c += kLanes) max_of_vector(p, x + c, y + c);
+    for (; c + kLanes <= p.channels; c += kLanes) max_of_vector(p, whole, x + c, y + c);
     if (c == p.channels) continue;
     if (p.reaches) {
-      max_of_vector(p, x + c, y + c);
-      continue;
-    }
-    for (; c < p.channels; ++c) {
-      T best = x[c];
-      for_pixels(p, [&](int64_t at) {
-        const T v = x[at + c];
-        best = v > best || v != v ? v : best;
-      });
-      y[c] = best;
+      max_of_vector(p, whole, x + c, y + c);
+    } else {
+      over_rest<T, kLanes / 2>(c, p.channels, [&](auto d, int64_t at) { max_of_vector(p, d, x + at, y + at); });
     }
   }
 }
 
-// Gives `left`, of which each element goes to one pixel at most.
-template <typename T, class V>
-HWY_INLINE void give(const PoolWindows<T>& p, const T* x, const T* y, V left, T* dx) {
-  const hn::ScalableTag<T> d;
+// Gives what comes from behind: each element to one pixel at most.
+template <class D, typename T>
+HWY_INLINE void give(const PoolWindows<T>& p, D d, const T* x, const T* y, const T* dy, T* dx) {
   const auto top = hn::LoadU(d, y);
   const auto no_number = hn::IsNaN(top);
+  auto left = hn::LoadU(d, dy);
   for_pixels(p, [&](int64_t at) {
     const auto v = hn::LoadU(d, x + at);
     const auto is_top = hn::Or(hn::Eq(v, top), hn::And(hn::IsNaN(v), no_number));
@@ -74,27 +67,14 @@ HWY_INLINE void give(const PoolWindows<T>& p, const T* x, const T* y, V left, T*
 
 template <typename T>
 void max_grad(const PoolWindows<T>& p, const T* y, const T* dy, T* dx) {
-  const hn::ScalableTag<T> d;
+  const hn::ScalableTag<T> whole;
   constexpr int64_t kLanes = HWY_LANES(T);
   const T* x = p.x;
   for (int64_t i = 0; i < p.windows; ++i, x += p.step, dx += p.step, y += p.y_step, dy += p.y_step) {
     int64_t c = 0;
-    for (; c + kLanes <= p.channels; c += kLanes) give(p, x + c, y + c, hn::LoadU(d, dy + c), dx + c);
-    if (c == p.channels) continue;
-    if (p.reaches) {
-      const auto own = hn::FirstN(d, static_cast<size_t>(p.channels - c));
-      give(p, x + c, y + c, hn::IfThenElseZero(own, hn::LoadU(d, dy + c)), dx + c);
-      continue;
-    }
-    for (; c < p.channels; ++c) {
-      T left = dy[c];
-      for_pixels(p, [&](int64_t at) {
-        const T v = x[at + c];
-        if (!(v == y[c] || (v != v && y[c] != y[c]))) return;
-        dx[at + c] += left;
-        left = 0;
-      });
-    }
+    for (; c + kLanes <= p.channels; c += kLanes) give(p, whole, x + c, y + c, dy + c, dx + c);
+    // No vector reaches beyond the channels: it would read what the pixel before has just written in parts, and wait for it.
+    over_rest<T, kLanes / 2>(c, p.channels, [&](auto d, int64_t at) { give(p, d, x + at, y + at, dy + at, dx + at); });
   }
 }
 

@@ -14,7 +14,7 @@ struct PoolWindows {
   int64_t rows, columns;  // pixels of a window, at least one
   int64_t row_step, column_step;
   int64_t channels;
-  // Whether whole vectors may be read, and written, from the last channels of each pixel on.
+  // Whether `max` may read, and write, whole vectors from the last channels of each pixel on.
   bool reaches;
   const T* x;
 };

@@ -199,7 +199,11 @@ void for_gradients(const Pool& p, const RunArgs& args, Body&& body) {
       const int64_t image = i / parts, first = i % parts * kChannels;
       const int64_t channels = std::min(kChannels, p.channels - first);
       T* dx = args.output<T>(0) + image * p.in_size() + first;
-      for (int64_t pixel = 0; pixel < pixels; ++pixel) std::fill_n(dx + pixel * p.channels, channels, T(0));
+      if (channels == p.channels) {
+        std::fill_n(dx, p.in_size(), T(0));
+      } else {
+        for (int64_t pixel = 0; pixel < pixels; ++pixel) std::fill_n(dx + pixel * p.channels, channels, T(0));
+      }
       for (int64_t oy = 0; oy < p.out[0]; ++oy) {
         body(oy, image * p.in_size() + first, (image * p.out[0] + oy) * p.out[1] * p.channels + first, channels);
       }
@@ -213,10 +217,8 @@ void max_pool_grad(const Pool& p, const RunArgs& args) {
   const T *dy = args.input<T>(0), *x = args.input<T>(1), *y = args.input<T>(2);
   T* dx = args.output<T>(0);
   for_gradients<T>(p, args, [&](int64_t oy, int64_t image, int64_t row, int64_t channels) {
-    // Some of the channels must leave the others alone.
-    const bool all = channels == p.channels;
     for_windows<T>(
-        p, oy, channels, all ? p.in_size() : 0, all ? p.out[1] * p.channels : 0,
+        p, oy, channels, 0, 0,
         [&](PoolWindows<T>& windows, int64_t begin, int64_t first) {
           windows.x = x + image + begin;
           const int64_t at = row + first * p.channels;
