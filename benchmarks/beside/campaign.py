@@ -98,7 +98,8 @@ class Campaign:
             if "unsupported" in theirs.ready:
                 return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
             with self._child(row.ours, row, threads, wanted) as ours:
-                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds, far)
+                before = self.results.peaks(threads)
+                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds, far, before)
                 memory = (ours.peak_memory_mib, theirs.peak_memory_mib)
                 return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
 

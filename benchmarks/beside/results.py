@@ -81,3 +81,7 @@ class Results:
     def ratios(self, row: str, threads: int, peer: str) -> list[list[float]]:
         """Of each finished pair."""
         return [one.pair.ratios for one in self.of(row, threads, peer) if one.pair is not None]
+
+    def peaks(self, threads: int) -> list[float]:
+        """What the processor gave beside each finished pair of so many threads, in GFLOP/s."""
+        return [one.pair.peak for one in self.outcomes if one.pair is not None and one.threads == threads]

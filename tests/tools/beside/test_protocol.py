@@ -46,6 +46,18 @@ def test_a_round_beside_which_the_peak_was_off_is_dropped_and_made_again() -> No
     assert pair.theirs.median == 2 and pair.peak == 100
 
 
+def test_a_pair_whose_processor_gave_less_than_beside_the_best_before_does_not_count() -> None:
+    def measured(peaks_before: list[float]) -> int:
+        turns: list[str] = []
+        ours, peer = Scripted("ours", turns, [1.0] * 99), Scripted("peer", turns, [2.0] * 99)
+        return len(measure(ours, peer, lambda: 91.0, 3, peaks_before=peaks_before).ratios)
+
+    with pytest.raises(Disturbed, match="only 0 of 9 rounds"):
+        measured([117, 100, 118, 119])
+    # One or two may have had a lucky processor.
+    assert measured([117, 90, 118]) == measured([117, 118]) == measured([]) == 3
+
+
 def test_a_peer_that_is_far_from_the_best_is_timed_no_longer_than_it_takes_to_see_that() -> None:
     turns: list[str] = []
     ours, peer = Scripted("ours", turns, [1.0] * 16), Scripted("peer", turns, [2.9] * 4 + [3.1] * 12)
