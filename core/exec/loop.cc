@@ -360,6 +360,7 @@ Result<bool> LoopRun::run_flat() {
 Status LoopRun::begin_empty() {
   const Program& body = body_.program();
   std::shared_ptr<const Plan> plan;
+  std::vector<std::pair<Dim, int64_t>> sizes;  // of what goes in, where the body has names for them
   for (size_t k = 0; k < stacked_.size(); ++k) {
     if (stacked_[k].begun()) continue;
     const size_t output = first_output_ + carried_.size() + k;
@@ -372,11 +373,19 @@ Status LoopRun::begin_empty() {
         in.push_back(std::move(item));
       }
       in.insert(in.end(), captured_.begin(), captured_.end());
+      for (size_t i = 0; i < in.size(); ++i) {
+        const ValueType& given = body.graph->type(body.inputs[i]);
+        if (in[i].kind() != Kind::kTensor || !given.has_rank || given.dims.size() != in[i].shape().size()) continue;
+        for (size_t d = 0; d < given.dims.size(); ++d) sizes.emplace_back(given.dims[d], in[i].shape()[d]);
+      }
       Result<std::shared_ptr<const Plan>> made = body_.plan_for(in);
       plan = made.ok() ? *made : std::make_shared<const Plan>();
     }
     Shape item;
-    for (const Dim& dim : type.dims) item.push_back(dim.known() ? dim.value() : 0);
+    for (const Dim& dim : type.dims) {
+      const auto same = std::find_if(sizes.begin(), sizes.end(), [&](const auto& size) { return size.first == dim; });
+      item.push_back(dim.known() ? dim.value() : same != sizes.end() ? same->second : 0);
+    }
     if (plan != nullptr && output < plan->results.size()) {
       const int64_t slot = plan->results[output] - static_cast<int64_t>(plan->inputs.size());
       if (slot >= 0 && slot < static_cast<int64_t>(plan->outputs.size())) item = plan->outputs[slot].shape;

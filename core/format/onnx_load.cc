@@ -313,6 +313,8 @@ class Loader {
     }
     NodeOptions options;
     options.name = wire.name;
+    // Errors name a node that has no name by what it gives.
+    if (wire.name.empty() && !wire.outputs.empty()) options.name = wire.outputs[0];
     options.output_count = static_cast<int>(wire.outputs.size());
     while (options.output_count > 0 && wire.outputs[options.output_count - 1].empty()) --options.output_count;
     Result<NodeId> node = graph->add(domain, wire.op_type, std::move(inputs), std::move(attrs), std::move(options));

@@ -2,8 +2,8 @@
 #include "core/format/onnx_parameters.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <vector>
 
 namespace weft::onnx {
 namespace {
@@ -14,12 +14,25 @@ constexpr std::string_view kMark = "pkg.torch.export.graph_signature.InputSpec.k
 // Numbers of this size stand in masks, not in weights.
 constexpr double kMask = 1e9;
 
-// Inputs of nodes that are states.
-struct States {
+// Inputs of nodes that are no parameters, whatever they look like: states, scales of bytes and of sizes, tables.
+struct OtherInputs {
   std::string_view op;
-  std::array<size_t, 2> inputs;
+  std::vector<size_t> inputs;
 };
-constexpr States kStates[] = {{"BatchNormalization", {3, 4}}, {"LSTM", {5, 6}}, {"GRU", {5, 5}}, {"RNN", {5, 5}}};
+const OtherInputs kOthers[] = {{"BatchNormalization", {3, 4}},
+                               {"LSTM", {5, 6}},
+                               {"GRU", {5}},
+                               {"RNN", {5}},
+                               {"QuantizeLinear", {1}},
+                               {"DequantizeLinear", {1}},
+                               {"QLinearConv", {1, 4, 6}},
+                               {"QLinearMatMul", {1, 4, 6}},
+                               {"Upsample", {1}},
+                               {"Resize", {1, 2}},
+                               {"OneHot", {2}},
+                               {"RotaryEmbedding", {1, 2}},
+                               {"NonMaxSuppression", {3, 4}},
+                               {"STFT", {2}}};
 
 template <typename T>
 bool all_small(const Tensor& tensor) {
@@ -34,7 +47,7 @@ Result<Parameters> Parameters::read(const GraphWire& graph) {
   WEFT_CHECK(out.read_own(graph));
   if (out.own_) return out;
   WEFT_CHECK(out.read_marks(graph));
-  WEFT_CHECK(out.read_states(graph));
+  WEFT_CHECK(out.read_others(graph));
   return out;
 }
 
@@ -70,12 +83,12 @@ Status Parameters::read_marks(const GraphWire& graph) {
 }
 
 // From the last node, as weights that were equal reach nodes through Identity.
-Status Parameters::read_states(const GraphWire& graph) {
+Status Parameters::read_others(const GraphWire& graph) {
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     WEFT_TRY(NodeWire node, read_node(graph.nodes[i]));
-    for (const States& states : kStates) {
-      if (node.op_type != states.op) continue;
-      for (size_t at : states.inputs) {
+    for (const OtherInputs& others : kOthers) {
+      if (node.op_type != others.op) continue;
+      for (size_t at : others.inputs) {
         if (at < node.inputs.size()) others_.emplace(node.inputs[at]);
       }
     }

@@ -22,11 +22,11 @@ class Parameters {
   using Names = std::set<std::string, std::less<>>;
   Status read_own(const GraphWire& graph);
   Status read_marks(const GraphWire& graph);
-  Status read_states(const GraphWire& graph);
+  Status read_others(const GraphWire& graph);
 
   bool own_ = false;  // saved by this library, which says of every variable whether it is trained
   Names marked_;      // as parameters
-  Names others_;      // what the exporter marked otherwise, running averages, and where recurrent nodes begin
+  Names others_;      // what the exporter marked otherwise, and inputs that are no parameters of any node
 };
 
 }  // namespace weft::onnx

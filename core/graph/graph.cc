@@ -49,7 +49,10 @@ Status GraphWriting::alone() const {
 Status GraphWriting::check() const {
   WEFT_CHECK(alone());
   if (graph_.frozen_) {
-    return failed_precondition("this graph is the attribute of a node already and can no longer change");
+    return failed_precondition(
+        "this graph is the body of a node already and can no longer change; what the graph around it is to use leaves "
+        "the "
+        "body as one of its outputs");
   }
   if (!Building::may_write(graph_.number_)) {
     return failed_precondition(

@@ -138,7 +138,18 @@ Status nothing_to_train(const Graph& graph, ValueId loss) {
     return invalid("the loss depends on no trainable variable, but on the constant '", weight.name, "', which is ",
                    weight.type.text(), ": weights of that type are not trained; export the model in f32");
   }
-  return invalid("the loss depends on no trainable variable");
+  const std::vector<VariableInfo> variables = graph.variables();
+  const auto trainable =
+      std::find_if(variables.begin(), variables.end(), [](const VariableInfo& v) { return v.trainable; });
+  if (trainable == variables.end()) {
+    return invalid(
+        "the loss depends on no trainable variable, and the graph has none; weights of a model from a file are "
+        "constants but for those that its load option 'trainable' names");
+  }
+  return invalid(
+      "the loss depends on no trainable variable, at least through nothing that has a gradient; one that the "
+      "graph has is '",
+      trainable->name, "'");
 }
 
 }  // namespace
@@ -182,7 +193,15 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     if (variables.empty() ? variable.trainable : listed) chosen.push_back(variable);
   }
   if (!variables.empty() && chosen.size() != variables.size()) {
-    return invalid("a value to train is not a variable of this graph, or is listed twice");
+    for (size_t i = 0; i < variables.size(); ++i) {
+      const bool known =
+          std::any_of(chosen.begin(), chosen.end(), [&](const auto& v) { return v.value == variables[i]; });
+      if (!known) {
+        return invalid("value ", i, " to train is '", graph.value(variables[i]).name,
+                       "', which is no variable of this graph");
+      }
+    }
+    return invalid("a variable is listed twice among those to train");
   }
   // Not in the order in which they were made: the norm that gradients are clipped by is a sum over them.
   std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

@@ -52,7 +52,12 @@ def if_(
     graph = need(condition, Value, "the condition").graph
     origin = caller()
     branches, counts = [], []
-    for build in (then, otherwise):
+    for what, build in (("then", then), ("otherwise", otherwise)):
+        if not callable(build):
+            raise TypeError(
+                f"{what} must be a function that builds a branch but is {type(build).__name__}; where(condition, x, y) "
+                "chooses between values"
+            )
         branch, count = _branch(graph, build)
         branches.append(branch)
         counts.append(count)
@@ -63,6 +68,13 @@ def if_(
     made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
     values = tuple(Value(owner, id) for id in made)
     return values[0] if len(values) == 1 else values
+
+
+def _lists(**given: Value | Sequence[Value]) -> None:
+    """A Value can be indexed, and so would be taken for a sequence."""
+    for name, values in given.items():
+        if isinstance(values, Value):
+            raise TypeError(f"{name} is a Value but must be a list of them")
 
 
 def loop(
@@ -97,6 +109,7 @@ def loop(
         >>> float(session.run({x: 2.0}, big))
         65536.0
     """
+    _lists(initial=initial)
     carried = [need(value, Value, "what is carried") for value in initial]
     known = [*carried, *(value for value in (count, condition) if isinstance(value, Value))]
     if not known:
@@ -142,6 +155,7 @@ def scan(
         >>> weft.Session(graph).run({x: [1.0, 2.0, 4.0]}, sums).tolist()
         [1.0, 3.0, 7.0]
     """
+    _lists(initial=initial, scanned=scanned)
     carried = [need(value, Value, "what is carried") for value in initial]
     items = [need(value, Value, "what is scanned") for value in scanned]
     if not items:

@@ -598,6 +598,8 @@ class Graph(Handle):
             [3.0, 12.0]
         """
         targets = [ys] if isinstance(ys, Value) else list(ys)
+        if isinstance(xs, Value):
+            raise TypeError("xs is a Value but must be a list of them: gradients(ys, [x])")
         factors = [0] * len(targets) if weights is None else [0 if w is None else self._ids([w])[0] for w in weights]
         if len(factors) != len(targets):
             raise InvalidArgumentError(f"there are {len(factors)} weights for {len(targets)} values")

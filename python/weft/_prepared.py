@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Generic
 
 import numpy as np
@@ -63,6 +63,8 @@ class Prepared(Handle, Generic[Result]):
 
         need(session, Session, "the session")
         self.session = session
+        if isinstance(feeds, Mapping):
+            raise TypeError("feeds must be a list of Values: bind_input binds their tensors")
         self._feeds = [need(value, Value, "a feed") for value in feeds]
         wanted = [need(value, Value, "a fetch").id for value in fetches]
         self._outputs = len(wanted)

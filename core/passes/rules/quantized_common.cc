@@ -87,6 +87,8 @@ Expr same_of(RuleContext& c, ValueId id, Expr x, const Quantization& code) {
   if (pads_with_a_number(node)) {
     if (inputs.size() < 3) inputs.resize(3);
     inputs[2] = scalar(c.scope(), code.dtype, quantize_number(*padding_of(c, node), code));
+  } else if (node.is("Pad") && inputs.size() > 2) {
+    inputs[2] = {};  // other modes do not read it, but it would be of another type
   }
   const size_t output = static_cast<size_t>(id - node.first_output);
   return make_all(c.scope(), node.op->full_name(), inputs, node.attrs, node.output_count)[output];

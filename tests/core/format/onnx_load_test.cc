@@ -114,6 +114,16 @@ TEST(OnnxLoad, ShapesInALoopDecideNoBranchForLaterIterations) {
   EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{1, 1, 9}));
 }
 
+// Or nobody would find the node that an error is about.
+TEST(OnnxLoad, NodesWithoutANameHaveThatOfWhatTheyGive) {
+  GraphParts parts{{node_proto("Neg", {"x"}, {"opposite"}), node_proto("MatMul", {"opposite", "w"}, {"product"})},
+                   {tensor_proto("w", {3, 2}, 1)},
+                   {value_proto("x", kFloat, {-1, 2})},
+                   {value_proto("product", kFloat, {-1, 2})}};
+  const Status status = load(model_bytes(parts)).status();
+  EXPECT_NE(status.text().find("'product'"), std::string::npos) << status.text();
+}
+
 TEST(OnnxLoad, AutomaticNamesGiveWayToTheFiles) {
   // The capture of x in the branch would be called capture0, the unnamed Relu's value Relu.
   auto branch = [](const std::string& op) {

@@ -95,6 +95,25 @@ TEST(OnnxParameters, BeginningsOfRecurrentNodesAreNone) {
   EXPECT_EQ(parameters_of(parts), (Strings{"a", "b", "c", "f"}));
 }
 
+// Gradients would reach the scales and the values of OneHot, but what they stand for is no weight.
+TEST(OnnxParameters, ScalesAndTablesAreNone) {
+  constexpr int64_t kI8 = 3, kI64 = 7;
+  const auto of = [](const Message& node, const Message& weight, const std::vector<Message>& inputs) {
+    return parameters_of({{node}, {weight}, inputs, {Message().text(1, "y")}});
+  };
+  EXPECT_EQ(of(node_proto("Resize", {"x", "", "a"}, {"y"}), tensor_proto("a", {4}, 2),
+               {value_proto("x", kFloat, {1, 1, 2, 2})}),
+            Strings{});
+  EXPECT_EQ(of(node_proto("OneHot", {"i", "n", "a"}, {"y"}), tensor_proto("a", {2}, 1),
+               {value_proto("i", kI64, {3}), value_proto("n", kI64, {})}),
+            Strings{});
+  EXPECT_EQ(of(node_proto("DequantizeLinear", {"q", "a"}, {"y"}, {int_attribute("axis", 0)}), tensor_proto("a", {2}, 1),
+               {value_proto("q", kI8, {2})}),
+            Strings{});
+  EXPECT_EQ(of(node_proto("Mul", {"x", "a"}, {"y"}), tensor_proto("a", {2}, 1), {value_proto("x", kFloat, {2})}),
+            Strings{"a"});
+}
+
 // What was trained where it was saved is trained where it is loaded, and what was not is not.
 TEST(OnnxParameters, OwnFilesSayIt) {
   TestFolder folder;

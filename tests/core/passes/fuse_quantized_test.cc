@@ -280,6 +280,7 @@ TEST(FuseQuantized, WhatRepeatsOrPadsDoesSoWithIntegers) {
   expect("Pad", padded(t.number(1.25f), "constant"), {3, 3, -7, 5, 3, 1, 7, -3});
   expect("Pad", padded(t.number(-1000.0f), "constant"), {-128, 3, -7, 5, -128, 1, 7, -3});
   expect("Pad", padded(Expr(), "reflect"), {-7, 3, -7, 5, 7, 1, 7, -3});
+  expect("Pad", padded(t.number(0.0f), "reflect"), {-7, 3, -7, 5, 7, 1, 7, -3});  // which is not read
   expect("Pad Clip", t.relu(padded(t.number(-1.0f), "constant")), {1, 3, 1, 5, 1, 1, 7, 1});
   expect("Tile", make(t.scope, "Tile", {t.matrix(), ints({1, 2})}), {3, -7, 5, 3, -7, 5, 1, 7, -3, 1, 7, -3});
   expect("Split", make_all(t.scope, "Split", {t.matrix()}, {{"axis", int64_t{1}}, {"num_outputs", int64_t{3}}}, 3)[1],

@@ -313,5 +313,23 @@ TEST(Loop, RefusesBodiesThatDoNotFit) {
   EXPECT_TRUE(attempt({n, c, x}, good, 1).ok());
 }
 
+// Of a body that plans cannot look into whole, as it has a loop itself: x -> x + sin(sin(x)).
+TEST(Loop, NoIterationsStackNothingOfTheRightSizes) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {Dim::symbol("m")});
+  LoopBody body(m.graph, {x});
+  LoopBody inner(body.graph, {body.carried[0]});
+  inner.returns({inner.condition, make(*inner.scope, "Sin", {inner.carried[0]})});
+  Expr waved = loop(*body.scope, constant_int(*body.scope, 2), {}, {body.carried[0]}, inner)[0];
+  Expr next = body.carried[0] + waved;
+  body.returns({body.condition, next, waved});
+  std::vector<Expr> y = loop(m.scope, n, {}, {x}, body);
+  Result<std::vector<Tensor>> out = m.run({n, x}, {count_of(0), numbers({1, 5})}, {y[1]});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ((*out)[0].shape(), (Shape{0, 2}));
+  Expr g = m.gradients(y[0], {x})[0];
+  EXPECT_EQ(m.values({n, x}, {count_of(0), numbers({1, 5})}, g), (Values{1, 1}));
+}
+
 }  // namespace
 }  // namespace weft
