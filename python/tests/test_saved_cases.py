@@ -76,6 +76,8 @@ KNOWN = [
     Known("RNN", REFERENCE, 13, "without a layout it swaps the batch and the steps"),
     Known("Resize", REFERENCE, 10, "it does not read the scales, which were the second input"),
 ]
+# Which onnx.reference would make the padding of: gigabytes.
+TOO_LARGE = {("AveragePool", "window_far_larger_than_the_plane"), ("MaxPool", "window_far_larger_than_the_plane")}
 used: set[Known] = set()
 
 
@@ -151,6 +153,8 @@ def complaints(op: str, case: cases.Case, opset: int, path: pathlib.Path) -> Ite
     known = {item.name for item in model.graph.input} - {item.name for item in model.graph.initializer}
     feeds = {name: value for name, value in feeds.items() if name in known}
     for judge, run in JUDGES.items() if op not in RANDOM else ():
+        if judge == REFERENCE and (op, case.name) in TOO_LARGE:
+            continue
         try:
             agree(case, run(model, feeds))
         except Exception as error:
