@@ -98,9 +98,7 @@ void CellFunction<T>::run(const T* x, T* y, int64_t n) const {
     case Kind::kAffine:
       for (int64_t i = 0; i < n; ++i) y[i] = alpha * x[i] + beta;
       return;
-    case Kind::kLeakyRelu:
-      for (int64_t i = 0; i < n; ++i) y[i] = x[i] > 0 ? x[i] : alpha * x[i];
-      return;
+    case Kind::kLeakyRelu: return math->leaky_relu(x, y, n, alpha);
     case Kind::kThresholdedRelu:
       for (int64_t i = 0; i < n; ++i) y[i] = x[i] < alpha ? T(0) : x[i];  // NaN stays NaN
       return;
@@ -109,12 +107,7 @@ void CellFunction<T>::run(const T* x, T* y, int64_t n) const {
       math->tanh(y, y, n);
       for (int64_t i = 0; i < n; ++i) y[i] *= alpha;
       return;
-    case Kind::kHardSigmoid:
-      for (int64_t i = 0; i < n; ++i) {
-        const T line = alpha * x[i] + beta;
-        y[i] = line < T(0) ? T(0) : line > T(1) ? T(1) : line;
-      }
-      return;
+    case Kind::kHardSigmoid: return math->hard_sigmoid(x, y, n, alpha, beta);
     case Kind::kSoftsign:
       for (int64_t i = 0; i < n; ++i) y[i] = x[i] / (T(1) + std::fabs(x[i]));
       return;
@@ -261,7 +254,7 @@ Result<RecurrentState<T>> RecurrentState<T>::make(CellKind cell, const KernelCon
   if (s.apart()) step.c_row = s.width;
   step.n = cell == CellKind::kGru && !s.apart() ? 2 * s.hidden : s.width;
   s.r.add(step, 0);
-  if (step.n < s.width) {
+  if (cell == CellKind::kGru && !s.apart()) {
     step.n = s.hidden;
     step.a_row = s.width;
     s.r.add(step, 2 * s.hidden * s.hidden);
