@@ -1,6 +1,7 @@
 """The C ABI as the headers declare it: every function with its arguments and documentation."""
 
 import dataclasses
+import functools
 import pathlib
 import re
 import sys
@@ -70,6 +71,7 @@ def parse_arguments(text):
     return [] if text.strip() in ("", "void") else [parse_argument(part) for part in text.split(",")]
 
 
+@functools.cache
 def functions():
     found = []
     for header in headers():
@@ -91,6 +93,7 @@ def callbacks():
     return found
 
 
+@functools.cache
 def handles():
     return [name for header in headers() for name in HANDLE.findall(header.read_text())]
 

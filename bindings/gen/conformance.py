@@ -38,7 +38,8 @@ passes and should not fails the run. `tools/conformance --write` writes the list
 - {gradients} of those that are there have a gradient; the others say why not.
 """
 COLUMNS = """
-*Versions* are the opsets in which ONNX changed the operator; nodes of all of them are read as what they meant then (see the end). *Types* says
+*Versions* are the opsets in which ONNX changed the operator; nodes of all of them are read as what they meant then (see the end); before opset 7, PRelu and
+operators with the attribute `axis` are refused where a rank is not known. *Types* says
 which of the element types that ONNX allows the operator is not defined for (`docs/operators.md` has those that it is defined
 for; it computes with all of them). *Tests* counts the models that have the operator (the networks apart, and not those that have it
 inside a branch or loop), and *expanded* those in which the operators of its function, as ONNX defines it, stand in its place. *Languages*: "all" are C, C++, Python, Java and Go.

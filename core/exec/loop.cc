@@ -360,7 +360,7 @@ Result<bool> LoopRun::run_flat() {
 Status LoopRun::begin_empty() {
   const Program& body = body_.program();
   std::shared_ptr<const Plan> plan;
-  std::vector<std::pair<Dim, int64_t>> sizes;  // of what goes in, where the body has names for them
+  std::vector<std::pair<Dim, int64_t>> sizes;  // of what goes in: nothing is made of them, as 2 m of m
   for (size_t k = 0; k < stacked_.size(); ++k) {
     if (stacked_[k].begun()) continue;
     const size_t output = first_output_ + carried_.size() + k;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace weft::onnx {
 namespace {
@@ -15,24 +14,33 @@ constexpr std::string_view kMark = "pkg.torch.export.graph_signature.InputSpec.k
 constexpr double kMask = 1e9;
 
 // Inputs of nodes that are no parameters, whatever they look like: states, scales of bytes and of sizes, tables.
-struct OtherInputs {
+struct OtherInput {
   std::string_view op;
-  std::vector<size_t> inputs;
+  size_t input;
 };
-const OtherInputs kOthers[] = {{"BatchNormalization", {3, 4}},
-                               {"LSTM", {5, 6}},
-                               {"GRU", {5}},
-                               {"RNN", {5}},
-                               {"QuantizeLinear", {1}},
-                               {"DequantizeLinear", {1}},
-                               {"QLinearConv", {1, 4, 6}},
-                               {"QLinearMatMul", {1, 4, 6}},
-                               {"Upsample", {1}},
-                               {"Resize", {1, 2}},
-                               {"OneHot", {2}},
-                               {"RotaryEmbedding", {1, 2}},
-                               {"NonMaxSuppression", {3, 4}},
-                               {"STFT", {2}}};
+constexpr OtherInput kOthers[] = {{"BatchNormalization", 3},
+                                  {"BatchNormalization", 4},
+                                  {"LSTM", 5},
+                                  {"LSTM", 6},
+                                  {"GRU", 5},
+                                  {"RNN", 5},
+                                  {"QuantizeLinear", 1},
+                                  {"DequantizeLinear", 1},
+                                  {"QLinearConv", 1},
+                                  {"QLinearConv", 4},
+                                  {"QLinearConv", 6},
+                                  {"QLinearMatMul", 1},
+                                  {"QLinearMatMul", 4},
+                                  {"QLinearMatMul", 6},
+                                  {"Upsample", 1},
+                                  {"Resize", 1},
+                                  {"Resize", 2},
+                                  {"OneHot", 2},
+                                  {"RotaryEmbedding", 1},
+                                  {"RotaryEmbedding", 2},
+                                  {"NonMaxSuppression", 3},
+                                  {"NonMaxSuppression", 4},
+                                  {"STFT", 2}};
 
 template <typename T>
 bool all_small(const Tensor& tensor) {
@@ -86,11 +94,8 @@ Status Parameters::read_marks(const GraphWire& graph) {
 Status Parameters::read_others(const GraphWire& graph) {
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     WEFT_TRY(NodeWire node, read_node(graph.nodes[i]));
-    for (const OtherInputs& others : kOthers) {
-      if (node.op_type != others.op) continue;
-      for (size_t at : others.inputs) {
-        if (at < node.inputs.size()) others_.emplace(node.inputs[at]);
-      }
+    for (const OtherInput& other : kOthers) {
+      if (node.op_type == other.op && other.input < node.inputs.size()) others_.emplace(node.inputs[other.input]);
     }
     if (node.op_type == "Identity" && node.inputs.size() == 1 && node.outputs.size() == 1 &&
         others_.count(node.outputs[0]) != 0) {

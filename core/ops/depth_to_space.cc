@@ -1,5 +1,6 @@
 // Blocks of pixels moved between channels and space: DepthToSpace and SpaceToDepth.
 #include "core/graph/downgrade.h"
+#include "core/ops/heads_common.h"
 
 namespace weft {
 namespace {
@@ -76,11 +77,8 @@ Status channels_by_place(DowngradeContext& c) {
   if (c.attrs.s("mode") == "DCR") return {};
   ExprScope& s = c.scope();
   const Expr x = c.inputs[0], size = constant_ints(s, {c.attrs.i("blocksize")});
-  const auto sizes = [&](int64_t begin, int64_t end) {
-    return make(s, "Shape", {x}, {{"start", begin}, {"end", end}});
-  };
   const Expr places = size * size;
-  const Expr parts = reshape(x, concat({sizes(0, 1), sizes(1, 2) / places, places, sizes(2, 4)}, 0));
+  const Expr parts = reshape(x, concat({dims_of(x, 0, 1), dims_of(x, 1, 2) / places, places, dims_of(x, 2, 4)}, 0));
   c.inputs[0] = reshape(transpose(parts, {0, 2, 1, 3, 4}), shape_of(x));
   c.attrs.set("mode", "DCR");
   return s.status();

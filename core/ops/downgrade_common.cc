@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/graph/subgraph.h"
+#include "core/ops/heads_common.h"
 
 namespace weft {
 
@@ -80,12 +81,9 @@ Status running_as_scan(DowngradeContext& c, const char* join, double first) {
   WEFT_TRY(const std::vector<int64_t> axes, c.known_numbers(1));
   if (axes.size() != 1) return unimplemented("its input 'axis' is not one number");
   WEFT_TRY(const int64_t axis, InferContext::axis(axes[0], rank));
-  const auto sizes = [&](int64_t begin, int64_t end) {
-    return make(s, "Shape", {x}, {{"start", begin}, {"end", end}});
-  };
   std::vector<Expr> others;
-  if (axis > 0) others.push_back(sizes(0, axis));
-  if (axis + 1 < rank) others.push_back(sizes(axis + 1, rank));
+  if (axis > 0) others.push_back(dims_of(x, 0, axis));
+  if (axis + 1 < rank) others.push_back(dims_of(x, axis + 1, rank));
   Expr before = scalar_like(x, first);
   if (!others.empty()) before = make(s, "Expand", {before, others.size() == 1 ? others[0] : concat(others, 0)});
   WEFT_CHECK(s.status());

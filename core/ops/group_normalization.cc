@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "core/graph/downgrade.h"
+#include "core/ops/heads_common.h"
 #include "core/ops/normalization_common.h"
 
 namespace weft {
@@ -11,9 +12,8 @@ namespace {
 Expr in_groups(Expr x, int64_t groups) {
   ExprScope& s = x.scope();
   if (groups == 0) return unsqueeze(x, {2});
-  auto part = [&](int64_t start, int64_t end) { return make(s, "Shape", {x}, {{"start", start}, {"end", end}}); };
-  Expr each = part(1, 2) / constant_ints(s, {groups});
-  return reshape(x, concat({part(0, 1), constant_ints(s, {groups}), each, part(2, x.rank())}, 0));
+  Expr each = dims_of(x, 1, 2) / constant_ints(s, {groups});
+  return reshape(x, concat({dims_of(x, 0, 1), constant_ints(s, {groups}), each, dims_of(x, 2, x.rank())}, 0));
 }
 
 std::vector<int64_t> axes_of_groups(Expr x) {
@@ -113,7 +113,7 @@ Status for_each_channel(UpgradeContext& c) {
   if (c.inputs.size() != 3 || groups == nullptr || groups->kind() != AttrKind::kInt || groups->i() < 1) return {};
   ExprScope s(c.graph());
   Expr x(s, c.inputs[0]);
-  Expr shape = make(s, "Shape", {x}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
+  Expr shape = dims_of(x, 1, 2);
   Expr count = constant_ints(s, {groups->i()});
   for (int i : {1, 2}) {
     Expr each = make(s, "Expand", {unsqueeze(Expr(s, c.inputs[i]), {1}), concat({count, shape / count}, 0)});

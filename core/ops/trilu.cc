@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/graph/downgrade.h"
+#include "core/ops/heads_common.h"
 
 namespace weft {
 namespace {
@@ -52,7 +53,7 @@ Status mask_of_triangle(DowngradeContext& c) {
     WEFT_TRY(mask, constant_mask(s, rows.value(), columns.value(), above, upper));
   } else {
     const auto places = [&](int64_t axis) {
-      const Expr size = squeeze(make(s, "Shape", {x}, {{"start", axis}, {"end", axis + 1}}), {0});
+      const Expr size = squeeze(dims_of(x, axis, axis + 1), {0});
       return make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
     };
     // Differences of places are small, where a sum with k might overflow.

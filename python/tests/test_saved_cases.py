@@ -55,7 +55,7 @@ CAN_NOT = {
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """Where a judge is wrong about files of older opsets alone, or cannot read them."""
+    """Where a judge is wrong about the saved files, or cannot read them."""
 
     op: str
     judge: str
@@ -71,7 +71,8 @@ KNOWN = [
     Known("BatchNormalization", REFERENCE, 13, "it trains whenever there is a momentum, which has a default"),
     Known("GridSample", REFERENCE, 19, "it knows the names that modes have since 20 alone"),
     Known("LRN", REFERENCE, 26, "it normalizes as many channels as there are images"),
-    Known("LpNormalization", REFERENCE, 26, "its norm sums the elements, not their absolute values"),
+    Known("LpNormalization", REFERENCE, 26, "its norm sums the elements, not their absolute values",
+          "norm_1_axis_0 norm_1_axis_1 norm_1_axis_m1 zeros_1"),
     Known("OneHot", REFERENCE, 26, "it takes indices beyond the depth modulo the depth"),
     Known("RNN", REFERENCE, 13, "without a layout it swaps the batch and the steps"),
     Known("Resize", REFERENCE, 10, "it does not read the scales, which were the second input"),

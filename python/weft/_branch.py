@@ -71,7 +71,7 @@ def if_(
 
 
 def _lists(**given: Value | Sequence[Value]) -> None:
-    """A Value can be indexed, and so would be taken for a sequence."""
+    """What iterating over a Value says, to split it, is not what is meant."""
     for name, values in given.items():
         if isinstance(values, Value):
             raise TypeError(f"{name} is a Value but must be a list of them")

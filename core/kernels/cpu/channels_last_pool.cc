@@ -53,11 +53,10 @@ T window_size(const Pool& p, int64_t oy, int64_t ox) {
 }
 
 // Calls body(windows, offset of the first one's input, its place in the row of output pixels) for `channels` of the windows
-// of a row that have pixels; what else the row has is given to none(first, windows). Vectors reach no further than
-// `in_left` elements from the image's beginning and `out_left` from that of the row.
+// of a row that have pixels; what else the row has is given to none(first, windows). With `reaches` vectors may reach behind
+// the channels, though not beyond the image and the row.
 template <typename T, typename Body, typename None>
-void for_windows(const Pool& p, int64_t oy, int64_t channels, int64_t in_left, int64_t out_left, Body&& body,
-                 None&& none) {
+void for_windows(const Pool& p, int64_t oy, int64_t channels, bool reaches, Body&& body, None&& none) {
   if (p.runs.empty()) return;
   const int64_t vector = table_of(T()).vector, rest = channels % vector, past = channels - rest + vector;
   const WindowSpan& rows = p.rows(oy);
@@ -77,9 +76,9 @@ void for_windows(const Pool& p, int64_t oy, int64_t channels, int64_t in_left, i
     w.channels = channels;
     const int64_t begin = (rows.first * p.in[1] + columns.first) * p.channels;
     const int64_t last = begin + (w.rows - 1) * w.row_step + (w.columns - 1) * w.column_step;
-    int64_t reaching = rest == 0 ? 0 : run.windows;
-    while (reaching > 0 && (last + (reaching - 1) * w.step + past > in_left ||
-                            (run.first + reaching - 1) * p.channels + past > out_left)) {
+    int64_t reaching = reaches && rest != 0 ? run.windows : 0;
+    while (reaching > 0 && (last + (reaching - 1) * w.step + past > p.in_size() ||
+                            (run.first + reaching - 1) * p.channels + past > p.out[1] * p.channels)) {
       --reaching;
     }
     w.reaches = true;
@@ -107,7 +106,7 @@ void max_pool(const Pool& p, const RunArgs& args) {
     const T* x = args.input<T>(0) + image * p.in_size();
     T* y = args.output<T>(0) + row;
     for_windows<T>(
-        p, oy, p.channels, p.in_size(), p.out[1] * p.channels,
+        p, oy, p.channels, true,
         [&](PoolWindows<T>& windows, int64_t begin, int64_t first) {
           windows.x = x + begin;
           table_of(T()).max(windows, y + first * p.channels);
@@ -218,7 +217,7 @@ void max_pool_grad(const Pool& p, const RunArgs& args) {
   T* dx = args.output<T>(0);
   for_gradients<T>(p, args, [&](int64_t oy, int64_t image, int64_t row, int64_t channels) {
     for_windows<T>(
-        p, oy, channels, 0, 0,
+        p, oy, channels, false,
         [&](PoolWindows<T>& windows, int64_t begin, int64_t first) {
           windows.x = x + image + begin;
           const int64_t at = row + first * p.channels;

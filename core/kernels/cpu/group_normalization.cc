@@ -27,6 +27,8 @@ struct Groups {
   int64_t group_size() const { return together() * inner; }
   int64_t image_size() const { return channels * inner; }
   int64_t all_groups() const { return images * groups; }
+  // Whether a thread does all of a group: each has but one part, or there are enough of them for all threads.
+  bool whole_groups() const { return parts == 1 || all_groups() >= kManyGroups; }
   // Where a part of a group begins, in elements, or one of an image, in pixels.
   int64_t begin_of(int64_t part) const { return part * (last ? inner : group_size()) / parts; }
 };
@@ -79,7 +81,7 @@ template <typename T>
 void run_first(const Groups& s, const RunArgs& args) {
   const T* x = args.input<T>(0);
   const double cost = kNsOfElement * static_cast<double>(s.group_size()) + args.finish_cost_ns(s.group_size());
-  if (s.parts == 1 || s.all_groups() >= kManyGroups) {
+  if (s.whole_groups()) {
     const int64_t block = std::max<int64_t>(1, kPartElements / s.group_size());
     parallel_for(*args.parallel, s.all_groups(), block, cost, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
@@ -262,7 +264,7 @@ int64_t channels_of(const KernelContext& c, Layout layout) {
 
 // 0 where the node names none, or the operator has no such attribute: each channel is one.
 int64_t groups_of(const KernelContext& c, int64_t channels) {
-  const int64_t named = c.attrs().has("num_groups") ? c.attrs().i("num_groups") : 0;
+  const int64_t named = c.attrs().i_or("num_groups", 0);
   return named == 0 ? channels : named;
 }
 
@@ -303,7 +305,9 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const int64_t size = s.last ? s.image_size() : s.group_size();
   s.parts = std::min(divide_up(size, kPartElements), s.last ? s.inner : size);
   const int64_t all = (s.last ? s.images : s.all_groups()) * s.parts;
-  const int64_t scratch = s.last ? s.channels * (2 * all + 3 * s.images) : 2 * all + 2 * s.all_groups();
+  const int64_t scratch = s.last             ? s.channels * (2 * all + 3 * s.images)
+                          : s.whole_groups() ? 0
+                                             : 2 * all + 2 * s.all_groups();
   prepared->scratch_bytes = dtype_bytes(c.dtype(0), scratch);
   prepared->cost_ns = kNsOfElement * static_cast<double>(c.count(0));
   prepared->finishes = all > 0 && (all == 1 || size / s.parts >= kLeastStretch);

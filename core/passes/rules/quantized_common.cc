@@ -118,6 +118,34 @@ std::optional<float> read_limit(const RuleContext& c, ValueId id, ValueId beside
   return std::isnan(limit) ? std::nullopt : std::optional<float>(limit);
 }
 
+// What a Relu, Clip, Max or Min with constants makes of one value.
+struct ValueLimits {
+  ValueId of;
+  std::optional<float> low, high;
+};
+std::optional<ValueLimits> read_limits(const RuleContext& c, const Node& node) {
+  const std::vector<ValueId>& inputs = node.inputs;
+  if (node.is("Relu")) return ValueLimits{inputs[0], 0.0f, std::nullopt};
+  if (node.is("Clip")) {
+    ValueLimits limits{inputs[0], std::nullopt, std::nullopt};
+    for (size_t i = 1; i < inputs.size(); ++i) {
+      if (inputs[i] == kNoValue) continue;
+      std::optional<float>& limit = i == 1 ? limits.low : limits.high;
+      limit = read_limit(c, inputs[i], inputs[0]);
+      if (!limit) return std::nullopt;
+    }
+    return limits;
+  }
+  if ((!node.is("Max") && !node.is("Min")) || inputs.size() != 2) return std::nullopt;
+  for (size_t i : {0, 1}) {
+    const std::optional<float> limit = read_limit(c, inputs[i], inputs[1 - i]);
+    if (!limit) continue;
+    return node.is("Max") ? ValueLimits{inputs[1 - i], limit, std::nullopt}
+                          : ValueLimits{inputs[1 - i], std::nullopt, limit};
+  }
+  return std::nullopt;
+}
+
 // Limits on the numbers before those that the result has: to quantize keeps the order.
 QuantizedResult within(QuantizedResult y, const ValueLimits& limits) {
   const int32_t most = limits.high ? quantize_number(*limits.high, y.code) : y.code.most();
@@ -247,29 +275,6 @@ Expr scale_of(RuleContext& c, const Quantization& code) {
 
 Expr zero_of(RuleContext& c, const Quantization& code) {
   return constant(c.scope(), code.dtype == DType::kI8 ? zeros_as<int8_t>(code) : zeros_as<uint8_t>(code));
-}
-
-std::optional<ValueLimits> read_limits(const RuleContext& c, const Node& node) {
-  const std::vector<ValueId>& inputs = node.inputs;
-  if (node.is("Relu")) return ValueLimits{inputs[0], 0.0f, std::nullopt};
-  if (node.is("Clip")) {
-    ValueLimits limits{inputs[0], std::nullopt, std::nullopt};
-    for (size_t i = 1; i < inputs.size(); ++i) {
-      if (inputs[i] == kNoValue) continue;
-      std::optional<float>& limit = i == 1 ? limits.low : limits.high;
-      limit = read_limit(c, inputs[i], inputs[0]);
-      if (!limit) return std::nullopt;
-    }
-    return limits;
-  }
-  if ((!node.is("Max") && !node.is("Min")) || inputs.size() != 2) return std::nullopt;
-  for (size_t i : {0, 1}) {
-    const std::optional<float> limit = read_limit(c, inputs[i], inputs[1 - i]);
-    if (!limit) continue;
-    return node.is("Max") ? ValueLimits{inputs[1 - i], limit, std::nullopt}
-                          : ValueLimits{inputs[1 - i], std::nullopt, limit};
-  }
-  return std::nullopt;
 }
 
 Expr clipped(RuleContext& c, Expr q, const QuantizedResult& y) {

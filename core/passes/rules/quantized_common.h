@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/passes/rewrite.h"
@@ -56,13 +57,6 @@ std::optional<Quantized> before_dequantizing(RuleContext& c, ValueId id);
 
 Expr scale_of(RuleContext& c, const Quantization& code);
 Expr zero_of(RuleContext& c, const Quantization& code);
-
-// What a Relu, Clip, Max or Min with constants makes of one value.
-struct ValueLimits {
-  ValueId of;
-  std::optional<float> low, high;
-};
-std::optional<ValueLimits> read_limits(const RuleContext& c, const Node& node);
 
 // Integers of the result's code brought into its range: the same ones where that is all of the type's.
 Expr clipped(RuleContext& c, Expr q, const QuantizedResult& y);

@@ -47,7 +47,10 @@ TEST(FuseQuantizedMeans, KeepTheBitsOfThePieces) {
       const bool x_signed = kind & 1, y_signed = kind & 2;
       const Expr x = t.some_numbers(row.x, x_signed, 0.0217f, x_signed ? 0 : 128);
       const Expr mean = make(t.scope, "ReduceMean", {x, constant_ints(t.scope, row.axes)});
-      t.expect_same_bits(t.quantized_as(mean, y_signed, step, y_signed ? 0 : 128));
+      const Expr y = t.quantized_as(mean, y_signed, step, y_signed ? 0 : 128);
+      EXPECT_EQ(t.left(y) == "weft.QLinearReduceMean", row.x != (Shape{3, 2}))
+          << t.left(y);  // of which there is too little
+      t.expect_same_bits(y);
     }
   }
 }

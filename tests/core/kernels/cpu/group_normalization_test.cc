@@ -19,7 +19,7 @@ struct GroupsCase {
 const GroupsCase kGroupsCases[] = {
     {{1, 8, 65, 67}, 2},   // groups of several parts, too few for the threads
     {{1, 6, 97, 101}, 1},  // one group
-    {{3, 32, 30, 41}, 8},  // groups of several parts, enough of them
+    {{3, 32, 60, 41}, 8},  // groups of several parts, enough of them
     {{2, 48, 7, 5}, 16},   // of one part
     {{5, 12, 1, 1}, 3},    // of one pixel
     {{2, 7, 40, 33}, 0},   // planes
