@@ -84,6 +84,7 @@ DIFFERS = {
     ("GRU", "forward"): "onnxruntime has no f64, and wants hidden_size",
     ("GRU", "lengths"): "the last state of no steps is the first one, or 0 in onnxruntime",
     ("GRU", "linear_before_reset_no_bias"): "onnxruntime knows no layout 1",
+    ("GRU", "no_features"): "onnxruntime wants features",
     ("GRU", "no_inputs"): "onnxruntime ends the process",
     ("GRU", "no_sequences"): "onnxruntime ends the process",
     ("GRU", "no_steps"): "onnxruntime ends the process",
