@@ -318,7 +318,9 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
         }
         value = *given;
       } else {
-        WEFT_TRY(value, Tensor::make_in(binding.on_device ? device : nullptr, binding.dtype, binding.shape));
+        Result<Tensor> made = Tensor::make_in(binding.on_device ? device : nullptr, binding.dtype, binding.shape);
+        if (!made.ok()) return plan.at_step(binding.step, made.status());
+        value = std::move(*made);
       }
       frame->bind_output(static_cast<int>(slot), value.mutable_data());
     }

@@ -10,17 +10,24 @@ namespace weft {
 Result<std::unique_ptr<Frame>> Frame::make(std::shared_ptr<const Plan> plan) {
   std::unique_ptr<Frame> frame(new Frame(std::move(plan)));
   const Plan& p = *frame->plan_;
-  WEFT_TRY(frame->arena_, Buffer::allocate(p.arena_bytes));
-  char* arena = static_cast<char*>(frame->arena_->data());
+  const auto no_room = [&p](const Status& status, const Largest& largest) {
+    return p.at_step(largest.step, status.within(cat("the node that takes most of a run's memory takes ", largest.bytes, " bytes: ")));
+  };
+  Result<std::shared_ptr<Buffer>> arena = Buffer::allocate(p.arena_bytes);
+  if (!arena.ok()) return no_room(arena.status(), p.largest);
+  frame->arena_ = std::move(*arena);
+  char* first = static_cast<char*>(frame->arena_->data());
   for (const BranchGroup& group : p.groups) {
     frame->ended_.resize(std::max(frame->ended_.size(), group.branches.size()));
   }
   frame->addresses_.resize(p.fixed.size());
   for (size_t i = 0; i < p.fixed.size(); ++i) {
-    frame->addresses_[i] = p.offsets[i] >= 0 ? arena + p.offsets[i] : const_cast<void*>(p.fixed[i]);
+    frame->addresses_[i] = p.offsets[i] >= 0 ? first + p.offsets[i] : const_cast<void*>(p.fixed[i]);
   }
   if (p.device == nullptr) return frame;
-  WEFT_TRY(frame->device_arena_, Buffer::allocate_in(p.device, p.device_arena_bytes));
+  arena = Buffer::allocate_in(p.device, p.device_arena_bytes);
+  if (!arena.ok()) return no_room(arena.status(), p.largest_on_device);
+  frame->device_arena_ = std::move(*arena);
   char* device_arena = static_cast<char*>(frame->device_arena_->data());
   for (int32_t i : p.in_device_arena) frame->addresses_[i] = device_arena + p.offsets[i];
   WEFT_TRY(frame->stream_, p.device->make_stream());
@@ -43,8 +50,7 @@ void Frame::bind_output(int i, void* data) {
 }
 
 Status Frame::failed(int32_t step, const Status& status) const {
-  const StepInfo& info = plan_->infos[step];
-  return status.at(info.node, info.op, info.origin);
+  return plan_->at_step(step, status);
 }
 
 Status Frame::finish(Status status) {

@@ -82,6 +82,7 @@ class Loader {
 
   Status add_in_scope(const std::shared_ptr<Graph>& graph, const GraphWire& wire, const std::vector<ValueType>& types) {
     WEFT_CHECK(add_weights(*graph, wire));
+    if (frame_ == 0 && scopes().size() == 1) has_weights_ = !graph->variables().empty();
     for (size_t i = 0; i < wire.inputs.size(); ++i) {
       const ValueWire& input = wire.inputs[i];
       if (names().count(input.name) != 0) continue;
@@ -107,6 +108,25 @@ class Loader {
 
   bool wants(std::string_view key) const {
     return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
+  }
+
+  // Whether a weight of the model's own graph becomes a variable.
+  bool is_trained(std::string_view name, const Tensor& weight, bool may_be_guessed) {
+    if (frame_ != 0 || scopes().size() != 1 || !named_as_in_file()) return false;
+    if (weight.dtype() != DType::kF32 && weight.dtype() != DType::kF64) return false;
+    return wants(name) || (may_be_guessed && wants("*") && parameters_.has(name, weight));
+  }
+
+  // What a Constant node holds, or an empty tensor if that is never trained.
+  static Tensor held_by(const OpDef& op, const Attrs& attrs) {
+    if (op.full_name() != "Constant") return {};
+    for (const auto& [name, attr] : attrs) {
+      if (attr.kind() == AttrKind::kTensor) return attr.tensor();
+      if (name == "value_floats" && attr.kind() == AttrKind::kFloats) {
+        return Tensor::vector<float>(std::vector<float>(attr.floats().begin(), attr.floats().end()));
+      }
+    }
+    return {};
   }
 
   Frame& frame() { return frames_[frame_]; }
@@ -166,9 +186,7 @@ class Loader {
       return define(name, id);
     }
     WEFT_CHECK(claim(graph, name));
-    bool is_float = tensor->dtype() == DType::kF32 || tensor->dtype() == DType::kF64;
-    if (frame_ == 0 && scopes().size() == 1 && is_float &&
-        (wants(name) || (wants("*") && parameters_.has(name, *tensor)))) {
+    if (is_trained(name, *tensor, true)) {
       // A name that the graph chose itself could be one that the file has for something later.
       WEFT_TRY(ValueId initial, graph.add_constant(std::move(*tensor), graph.unique_name(name + "/initial")));
       WEFT_TRY(ValueId variable, graph.add_variable_full(name, initial, true));
@@ -286,6 +304,12 @@ class Loader {
     }
     add_hints(*op, wire, &attrs);
     if (own && wire.op_type == "Variable") return add_variable(*graph, wire, attrs);
+    // Exporters that write all weights as Constant nodes have no others; of the rest these nodes hold what was no parameter.
+    const Tensor held = held_by(*op, attrs);
+    if (!held.empty() && attrs.size() == 1 && wire.outputs.size() == 1 &&
+        is_trained(wire.outputs[0], held, !has_weights_)) {
+      return add_weight(*graph, wire.outputs[0], held);
+    }
     WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
     if (op->full_name() == "If" && inputs.size() == 1 && graphs.size() == 2) {
       const int taken = known_condition(*graph, inputs[0]);
@@ -546,6 +570,7 @@ class Loader {
   ModelWire model_;
   Functions functions_;
   Parameters parameters_;      // if "*" is trainable
+  bool has_weights_ = false;   // that are variables, among the model's initializers
   std::vector<Frame> frames_;  // the model, then the calls that are under way
   size_t frame_ = 0;           // whose words are being read
   int64_t function_nodes_ = 0;

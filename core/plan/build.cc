@@ -433,6 +433,10 @@ Status check_named_dims(const Program& program, const std::vector<InputKey>& inp
 Status Plan::wait(Stream& stream) const {
   int32_t step = -1;
   const Status status = stream.wait(&step);
+  return at_step(step, status);
+}
+
+Status Plan::at_step(int32_t step, const Status& status) const {
   if (status.ok() || step < 0 || step >= static_cast<int32_t>(infos.size())) return status;
   return status.at(infos[step].node, infos[step].op, infos[step].origin);
 }

@@ -336,7 +336,12 @@ class Layout {
       for (ValueId id : draft.inputs) add_address(id, draft.reads);
       step.out = address_count();
       for (ValueId id : draft.outputs) add_address(id, draft.writes);
-      if (draft.copy_to != kNone) add_bound(plan_->outputs[draft.copy_to]);
+      for (ValueId id : draft.outputs) note_output(id, draft.writes, static_cast<int32_t>(s));
+      if (draft.copy_to != kNone) {
+        add_bound(plan_->outputs[draft.copy_to]);
+        plan_->outputs[draft.copy_to].step = static_cast<int32_t>(s);
+      }
+      note_room(draft, static_cast<int32_t>(s));
       if (!draft.waits && draft.reads == Side::kDevice && draft.writes == Side::kDevice)
         add_to_stretch(static_cast<int32_t>(s));
       step.scratch = address_count();
@@ -354,6 +359,24 @@ class Layout {
       plan_->infos.push_back(std::move(info));
       plan_->kernels.push_back(std::move(draft.kernel));
     }
+  }
+
+  void note_output(ValueId id, Side side, int32_t step) {
+    if (id == kNoValue) return;
+    const int32_t index = root(id, side);
+    if (index != kNone && storages_[index].kind == Storage::Kind::kOutput) {
+      plan_->outputs[storages_[index].index].step = step;
+    }
+  }
+
+  void note_room(const Draft& draft, int32_t step) {
+    int64_t bytes = draft.kernel.scratch_bytes;
+    for (ValueId id : draft.outputs) {
+      const int32_t index = id == kNoValue ? kNone : root(id, draft.writes);
+      if (index != kNone && storages_[index].kind == Storage::Kind::kArena) bytes += storages_[index].bytes;
+    }
+    Largest& largest = draft.writes == Side::kHost ? plan_->largest : plan_->largest_on_device;
+    if (bytes > largest.bytes) largest = {step, bytes};
   }
 
   void add_to_stretch(int32_t step) {

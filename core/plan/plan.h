@@ -39,6 +39,13 @@ struct Binding {
   Shape shape;
   bool on_device = false;     // whose memory it lies in
   std::vector<int32_t> args;  // all places of the frame that hold its address
+  int32_t step = -1;          // that gives an output
+};
+
+// The step that takes most of an arena, which an error names when there is no room for it.
+struct Largest {
+  int32_t step = -1;
+  int64_t bytes = 0;
 };
 
 // Steps that make up branches, which need nothing of each other: threads may walk them side by side.
@@ -80,11 +87,13 @@ struct Plan {
   std::vector<const void*> fixed;
   std::vector<int64_t> offsets;
   int64_t arena_bytes = 0;
+  Largest largest;
   // With a device, steps of both sides are in one list: those of the device put their work on a stream. Copies between the
   // sides, and waits for the stream, are steps too; whoever walks the list waits at its end.
   std::shared_ptr<Device> device;
   std::vector<int32_t> in_device_arena;  // the addresses whose offset is one in the device's arena
   int64_t device_arena_bytes = 0;
+  Largest largest_on_device;
   // Steps in a row, begin and end, that put work of the device on the stream and nothing else: what can be recorded.
   std::vector<std::pair<int32_t, int32_t>> stretches;
   std::vector<Binding> inputs;   // by program input; no `args` if the flat part does not read it
@@ -107,6 +116,8 @@ struct Plan {
 
   // For all that was put on the stream; an error names the node that it came from.
   Status wait(Stream& stream) const;
+  // An error of a step says which node that is.
+  Status at_step(int32_t step, const Status& status) const;
 };
 
 struct PlanOptions {

@@ -259,20 +259,21 @@ Status Prepared::State::plan() {
 // Borrowed memory, to which the output was bound before, is still its owner's.
 Status Prepared::State::make_output(size_t i) {
   const Binding& wanted = frame->plan().outputs[i];
-  if (!wanted.on_device) {
-    WEFT_TRY(results[i], Tensor::make(wanted.dtype, wanted.shape));
-    return {};
-  }
   const std::shared_ptr<Memory>& memory = session->memory_;
+  const auto make = [&](const std::shared_ptr<Memory>& where) -> Status {
+    Result<Tensor> made = Tensor::make_in(where, wanted.dtype, wanted.shape);
+    if (!made.ok()) return frame->plan().at_step(wanted.step, made.status());
+    results[i] = std::move(*made);
+    return {};
+  };
+  if (!wanted.on_device) return make(nullptr);
   const auto usable = [&](const Tensor& tensor) {
     return tensor.memory() == memory.get() && tensor.dtype() == wanted.dtype && tensor.shape() == wanted.shape &&
            !tensor.buffer()->borrowed() && tensor.alone();
   };
   if (usable(results[i])) return {};
   std::swap(results[i], spares[i]);
-  if (usable(results[i])) return {};
-  WEFT_TRY(results[i], Tensor::make_in(memory, wanted.dtype, wanted.shape));
-  return {};
+  return usable(results[i]) ? Status() : make(memory);
 }
 
 Status Prepared::State::run_frame(RunControl& control) {

@@ -271,10 +271,25 @@ TEST(Executable, OutOfMemoryIsAnErrorAndTheNextRunWorks) {
   Status status = executable->run({in}, {}, &out);
   set_buffer_limit(0);
   expect_error(status, Code::kResourceExhausted, "would pass the limit");
+  EXPECT_EQ(status.op(), "Exp");
   out.clear();
   ASSERT_TRUE(executable->run({in}, {}, &out).ok());
   EXPECT_EQ(out[0].count(), 1 << 17);
   EXPECT_EQ(out[0].as<double>()[(1 << 17) - 1], 1.0);
+}
+
+TEST(Executable, OutOfMemoryBetweenNodesNamesTheOneThatTakesMost) {
+  ExecTest t;
+  Expr x = t.input("x", DType::kF64, {512, 1});
+  Expr squares = make(t.scope, "MatMul", {x, make(t.scope, "Transpose", {x}, {{"perm", std::vector<int64_t>{1, 0}}})});
+  auto executable = t.executable({make(t.scope, "ReduceMax", {squares, constant_ints(t.scope, {0, 1})})});
+  const Tensor in = *Tensor::make(DType::kF64, {512, 1});
+  std::vector<Tensor> out;
+  set_buffer_limit(buffer_bytes_in_use() + (1 << 20));  // half of what the product takes
+  Status status = executable->run({in}, {}, &out);
+  set_buffer_limit(0);
+  expect_error(status, Code::kResourceExhausted, "takes 2097152 bytes: ");
+  EXPECT_EQ(status.op(), "MatMul");
 }
 
 // -- Stopping.

@@ -114,6 +114,33 @@ TEST(OnnxParameters, ScalesAndTablesAreNone) {
             Strings{"a"});
 }
 
+// Some exporters write all weights as nodes; beside initializers that are weights, such nodes hold other numbers.
+TEST(OnnxParameters, ConstantNodesHoldThemWhereNothingElseDoes) {
+  const auto constant = [](const std::string& name, const Message& value) {
+    return node_proto("Constant", {}, {name}, {Message().text(1, "value").part(5, value).number(20, 4)});
+  };
+  const auto with = [&](const Message& c) {
+    GraphParts parts = sums({c});
+    parts.nodes.insert(parts.nodes.begin(), {constant("a", tensor_proto("", {1}, 0.5F)), constant("b", tensor_proto("", {}, 2)),
+                                             constant("d", tensor_proto("", {2}, -1e9F))});
+    return parts;
+  };
+  const GraphParts alone = with(tensor_proto("c", {}, 1)), beside = with(tensor_proto("c", {2}, 1));
+  EXPECT_EQ(parameters_of(alone), (Strings{"a"}));
+  EXPECT_EQ(parameters_of(alone, {marked("a", "BUFFER"), marked("b", "PARAMETER")}), (Strings{"b"}));
+  EXPECT_EQ(parameters_of(beside), (Strings{"c"}));
+  EXPECT_EQ(parameters_of(beside, {}, {"*", "a"}), (Strings{"a", "c"}));
+  EXPECT_EQ(parameters_of(beside, {}, {"d", "b"}), (Strings{"b", "d"}));
+  EXPECT_EQ(parameters_of(beside, {}, {}), Strings{});
+}
+
+TEST(OnnxParameters, ListsOfConstantNodesAreTakenByName) {
+  GraphParts parts = sums({tensor_proto("b", {2}, 1), tensor_proto("c", {2}, 1), tensor_proto("d", {2}, 1)});
+  const Message floats = Message().text(1, "value_floats").real(7, 0.5F).real(7, 2.0F).number(20, 6);
+  parts.nodes.insert(parts.nodes.begin(), node_proto("Constant", {}, {"a"}, {floats}));
+  EXPECT_EQ(parameters_of(parts, {}, {"a"}), (Strings{"a"}));
+}
+
 // What was trained where it was saved is trained where it is loaded, and what was not is not.
 TEST(OnnxParameters, OwnFilesSayIt) {
   TestFolder folder;
