@@ -20,9 +20,7 @@ import "unsafe"
 func (g *Graph) If(condition Value, then, otherwise func(b *Graph) []Value) []Value {
 	g = g.orBroken()
 	yes, outputs := g.branch(then)
-	defer yes.Close()
 	no, others := g.branch(otherwise)
-	defer no.Close()
 	if outputs != others {
 		g.fail(newError(InvalidArgument, "the branches give %d and %d values; they must give as many", outputs, others))
 	}
@@ -101,13 +99,6 @@ func (g *Graph) FlexAttention(query, key, value Value, options FlexAttentionOpti
 		body, _ := g.body(op, inputs, plain, func(b *Graph, in []Value) []Value { return []Value{build(b, in[0])} }, 1)
 		attrs[name] = body
 	}
-	defer func() {
-		for _, name := range []string{"score_mod", "prob_mod"} {
-			if body, ok := attrs[name].(*Graph); ok {
-				body.Close()
-			}
-		}
-	}()
 	modify("score_mod", options.ScoreMod)
 	modify("prob_mod", options.ProbMod)
 	return g.Add(op, inputs, attrs, "", 1)[0]
@@ -125,7 +116,6 @@ func (g *Graph) ownAttrs(given []Attrs) Attrs {
 // repeat adds a node with a body, the first outputs of which, so many, are none of the node.
 func (g *Graph) repeat(op string, inputs []Value, attrs Attrs, f func(*Graph, []Value) []Value, own int) []Value {
 	body, outputs := g.body(op, inputs, attrs, f, len(inputs))
-	defer body.Close()
 	if outputs < own {
 		g.fail(newError(InvalidArgument, "the body gives no condition"))
 		outputs = own
@@ -183,6 +173,8 @@ func (g *Graph) subgraph(
 			return err
 		}
 		branch = newGraph(out, g.level.builder, g.level.depth+1)
+		branch.level.handle.unwatch() // it is closed with g
+		g.level.builder.owned = append(g.level.builder.owned, branch.level.handle)
 		return nil
 	})
 	if f == nil {

@@ -34,7 +34,7 @@ func NewDataset(tensors ...*Tensor) (*Dataset, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	pointers, release, err := useTensors(tensors)
+	pointers, release, err := useTensors(tensors, func(i int) string { return fmt.Sprintf("tensor %d", i) })
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,7 @@ type Graph struct {
 type level struct {
 	handle  *handle
 	builder *builder
-	depth   int       // how many levels it is inside of
-	layers  []*handle // to be closed with it
+	depth   int // how many levels it is inside of
 }
 
 // builder is what a graph and the branches inside it have in common.
@@ -44,7 +43,9 @@ type builder struct {
 	number uint64 // rises from graph to graph; 0 of one that was never there
 	mutex  sync.Mutex
 	thread atomic.Uintptr // of the goroutine that has the mutex, which stays on it; 0 if nobody has
-	err    error
+	err    error          // of one that was never there for good, and so to be read without the mutex
+	// Layers and branches, to be closed with the graph: values of a branch that is finished still have names.
+	owned []*handle
 }
 
 var builders atomic.Uint64 // how many there were
@@ -117,6 +118,14 @@ func newGraph(pointer *C.weft_graph, b *builder, depth int) *Graph {
 // brokenGraph stands for the graph of values that belong to none.
 func brokenGraph(err error) *Graph { return &Graph{level: &level{builder: &builder{err: err}}} }
 
+// broken is the error of a graph that brokenGraph made; nil of others.
+func (g *Graph) broken() error {
+	if g.level.builder.number != 0 {
+		return nil
+	}
+	return g.level.builder.err
+}
+
 // NewGraph is an empty graph. If the library cannot be used, the graph's error says so.
 func NewGraph() *Graph { return NewGraphOpset(0) }
 
@@ -137,14 +146,17 @@ func (g *Graph) Close() error {
 	if g.missing() || g.level.handle == nil {
 		return nil
 	}
-	if err := g.level.builder.lock(); err != nil {
+	b := g.level.builder
+	if err := b.lock(); err != nil {
 		return err
 	}
-	layers := g.level.layers
-	g.level.layers = nil
-	g.level.builder.unlock()
-	for _, layer := range layers {
-		layer.close()
+	var owned []*handle
+	if g.level.depth == 0 {
+		owned, b.owned = b.owned, nil
+	}
+	b.unlock()
+	for _, object := range owned {
+		object.close()
 	}
 	g.level.handle.close()
 	return nil
@@ -156,7 +168,7 @@ func (g *Graph) missing() bool { return g == nil || g.level == nil }
 // orBroken is g, or a graph whose error says that it is missing.
 func (g *Graph) orBroken() *Graph {
 	if g.missing() {
-		return brokenGraph(nilError("the graph"))
+		return brokenGraph(located(nilError("the graph")))
 	}
 	return g
 }
@@ -202,10 +214,18 @@ func (g *Graph) failLocked(err error) {
 	if g.level.builder.err != nil {
 		return
 	}
-	if known, ok := err.(*Error); ok && known.Origin == "" {
-		known.Origin = caller()
+	g.level.builder.err = located(err)
+}
+
+// located is the error with the line of the caller, if it has none.
+func located(err error) error {
+	known, ok := err.(*Error)
+	if !ok || known.Origin != "" {
+		return err
 	}
-	g.level.builder.err = err
+	here := *known
+	here.Origin = caller()
+	return &here
 }
 
 const (
@@ -301,13 +321,13 @@ func (g *Graph) change(f func(graph *C.weft_graph) error) {
 	}
 }
 
-// idOf is the number of a value, which must be of this graph or one around it.
+// idOf is the number of a value for a call with this graph. The library says which values are of another one.
 func (g *Graph) idOf(v Value) (C.int64_t, error) {
 	switch {
 	case v.graph == nil:
 		return 0, newError(InvalidArgument, "a value is missing: weft.Value{} was given")
-	case v.graph.level.builder != g.level.builder:
-		return 0, newError(InvalidArgument, "a value of another graph was given")
+	case v.id == 0 && v.graph.broken() != nil:
+		return 0, v.graph.broken()
 	case v.id == 0:
 		return 0, newError(InvalidArgument, "a value is missing: it was not built")
 	}

@@ -20,7 +20,8 @@ type Layer struct {
 
 func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer)) }
 
-// NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph.
+// NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph; that
+// of a nil graph with the graphs of what the layer is called with.
 func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 	g = g.orBroken()
 	layer := &Layer{graph: g, kind: kind, name: g.scope + name}
@@ -41,7 +42,7 @@ func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 		}
 		layer.handle = newHandle("layer", unsafe.Pointer(out), freeLayer)
 		guard(layer, layer.handle)
-		g.level.layers = append(g.level.layers, layer.handle)
+		g.level.builder.owned = append(g.level.builder.owned, layer.handle)
 		return nil
 	})
 	return layer
@@ -49,10 +50,13 @@ func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 
 // Call adds one use of the layer; at most one training may be given, and false is the default. In training, dropout
 // drops, and batch normalization uses the batch and moves its running averages. Train by the loss of values made in
-// training, and predict by values that are not.
+// training, and predict by values that are not. That the layer is nil, or its graph, is an error of the input's graph.
 func (l *Layer) Call(input Value, training ...bool) Value {
 	if l == nil || l.graph == nil {
-		return Value{graph: brokenGraph(nilError("the layer"))}
+		return nowhere(input, nilError("the layer"))
+	}
+	if err := l.graph.broken(); err != nil {
+		return nowhere(input, err)
 	}
 	trains, problem := only(training)
 	return l.graph.value(func(_ *C.weft_graph, origin *C.char, out *C.int64_t) error {
@@ -70,6 +74,15 @@ func (l *Layer) Call(input Value, training ...bool) Value {
 		layer := (*C.weft_layer)(l.handle.pointer)
 		return check(C.wg_layer_call(layer, &in, 1, C.int32_t(number(trains)), origin, out, 1))
 	})
+}
+
+// nowhere is what a layer of no graph gives: no value, and an error of the input's graph, as no other is run.
+func nowhere(input Value, err error) Value {
+	if input.graph == nil {
+		return Value{graph: brokenGraph(located(err))}
+	}
+	input.graph.fail(err)
+	return Value{graph: input.graph}
 }
 
 // Variables are the variables of the layer; nil after an error.

@@ -146,11 +146,12 @@ func (g *Graph) Add(op string, inputs []Value, attrs Attrs, name string, outputs
 }
 
 // Add adds an operator to the graph of its inputs, as Graph.Add does. If that of some is a branch inside that of
-// others, it is added to the branch.
+// others, it is added to the branch. An input that no graph made, as its graph is nil, is an error of the others' graph.
 func Add(op string, inputs []Value, attrs Attrs, name string, outputs int) []Value {
 	var innermost *Graph
 	for _, v := range inputs {
-		if v.graph != nil && (innermost == nil || v.graph.level.depth > innermost.level.depth) {
+		if v.graph != nil &&
+			(innermost == nil || innermost.broken() != nil || v.graph.level.depth > innermost.level.depth) {
 			innermost = v.graph
 		}
 	}

@@ -10,6 +10,8 @@ import "C"
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 )
@@ -20,6 +22,7 @@ import (
 type Prepared struct {
 	handle  *handle
 	session *Session // which the garbage collector would close
+	feeds   []Value
 	busy    atomic.Bool
 }
 
@@ -53,7 +56,7 @@ func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared), session: s}
+	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared), session: s, feeds: slices.Clone(feeds)}
 	guard(p, p.handle)
 	return p, nil
 }
@@ -81,7 +84,13 @@ func (p *Prepared) end() {
 // BindInput lets every later Run read input i from t. Its shape may differ from that of the one before. It may lie on the
 // session's device, where what writes to it must be done when the run begins.
 func (p *Prepared) BindInput(i int, t *Tensor) error {
-	return p.bind(t, func(prepared *C.weft_prepared, pointer *C.weft_tensor) *C.weft_status {
+	what := func() string {
+		if i >= 0 && i < len(p.feeds) {
+			return "the tensor for input '" + p.feeds[i].Name() + "'"
+		}
+		return fmt.Sprintf("the tensor for input %d", i)
+	}
+	return p.bind(t, what, func(prepared *C.weft_prepared, pointer *C.weft_tensor) *C.weft_status {
 		return C.wg_prepared_bind_input(prepared, C.int32_t(i), pointer)
 	})
 }
@@ -97,12 +106,16 @@ func (p *Prepared) BindOutput(i int, t *Tensor) error {
 		defer p.end()
 		return check(C.wg_prepared_bind_output(prepared, C.int32_t(i), nil))
 	}
-	return p.bind(t, func(prepared *C.weft_prepared, pointer *C.weft_tensor) *C.weft_status {
+	what := func() string { return fmt.Sprintf("the tensor for output %d", i) }
+	return p.bind(t, what, func(prepared *C.weft_prepared, pointer *C.weft_tensor) *C.weft_status {
 		return C.wg_prepared_bind_output(prepared, C.int32_t(i), pointer)
 	})
 }
 
-func (p *Prepared) bind(t *Tensor, f func(*C.weft_prepared, *C.weft_tensor) *C.weft_status) error {
+// bind calls f with a tensor, whose name in errors what gives.
+func (p *Prepared) bind(
+	t *Tensor, what func() string, f func(*C.weft_prepared, *C.weft_tensor) *C.weft_status,
+) error {
 	prepared, err := p.begin()
 	if err != nil {
 		return err
@@ -110,7 +123,7 @@ func (p *Prepared) bind(t *Tensor, f func(*C.weft_prepared, *C.weft_tensor) *C.w
 	defer p.end()
 	pointer, err := t.use()
 	if err != nil {
-		return err
+		return t.gone(what())
 	}
 	defer t.handle.release()
 	return check(f(prepared, pointer))

@@ -198,7 +198,9 @@ func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) 
 	if err != nil {
 		return nil, err
 	}
-	pointers, release, err := useTensors(tensors)
+	pointers, release, err := useTensors(tensors, func(i int) string {
+		return "the tensor that is fed to '" + s.namesOf(values[i : i+1])[0] + "'"
+	})
 	if err != nil {
 		return nil, err
 	}

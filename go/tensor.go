@@ -38,13 +38,18 @@ func newTensor(pointer *C.weft_tensor) *Tensor {
 
 // use keeps the tensor alive for a call; the caller releases t.handle.
 func (t *Tensor) use() (*C.weft_tensor, error) {
-	if t == nil || t.handle == nil {
-		return nil, nilError("the tensor")
-	}
-	if !t.handle.acquire() {
-		return nil, closedError("the tensor")
+	if t == nil || t.handle == nil || !t.handle.acquire() {
+		return nil, t.gone("the tensor")
 	}
 	return (*C.weft_tensor)(t.handle.pointer), nil
+}
+
+// gone is the error of a tensor that is nil or closed, under that name.
+func (t *Tensor) gone(what string) error {
+	if t == nil || t.handle == nil {
+		return nilError(what)
+	}
+	return closedError(what)
 }
 
 // Close lets the tensor go; its memory stays while a run, a constant or another tensor uses it. It may be called again.
@@ -140,7 +145,7 @@ func SequenceOf(items ...*Tensor) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	pointers, release, err := useTensors(items)
+	pointers, release, err := useTensors(items, func(i int) string { return fmt.Sprintf("item %d", i) })
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +184,9 @@ func MapOf(keys, values *Tensor) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	pointers, release, err := useTensors([]*Tensor{keys, values})
+	pointers, release, err := useTensors([]*Tensor{keys, values}, func(i int) string {
+		return [...]string{"the tensor of the keys", "the tensor of the values"}[i]
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -191,19 +198,21 @@ func MapOf(keys, values *Tensor) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
-// useTensors keeps all of them alive until release.
-func useTensors(tensors []*Tensor) (pointers []*C.weft_tensor, release func(), err error) {
+// useTensors keeps all of them alive until release. what is the name of each in errors.
+func useTensors(
+	tensors []*Tensor, what func(i int) string,
+) (pointers []*C.weft_tensor, release func(), err error) {
 	pointers = make([]*C.weft_tensor, 0, len(tensors))
 	release = func() {
 		for i := range pointers {
 			tensors[i].handle.release()
 		}
 	}
-	for _, t := range tensors {
+	for i, t := range tensors {
 		pointer, err := t.use()
 		if err != nil {
 			release()
-			return nil, nil, err
+			return nil, nil, t.gone(what(i))
 		}
 		pointers = append(pointers, pointer)
 	}

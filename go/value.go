@@ -46,7 +46,13 @@ func (v Value) In(g *Graph) Value {
 	case g.missing():
 		return Value{graph: g.orBroken()}
 	case g.level.builder != v.graph.level.builder:
-		g.fail(newError(InvalidArgument, "a value of another graph was given"))
+		g.change(func(graph *C.weft_graph) error {
+			id, err := g.idOf(v)
+			if err != nil {
+				return err
+			}
+			return check(C.wg_graph_value(graph, id, nil, nil, nil, nil)) // says what is of another graph
+		})
 		return Value{graph: g}
 	}
 	return Value{graph: g, home: v.home, id: v.id}

@@ -2,6 +2,8 @@
 #include "weft/graph.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "c_api/src/handles.h"
 #include "core/graph/print.h"
@@ -22,6 +24,62 @@ namespace {
 uint32_t number_of(int64_t value) { return static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32); }
 ValueId id_of(int64_t value) { return static_cast<ValueId>((value & 0xffffffff) - 1); }
 
+// The graphs that have handles, by number: for errors about their values, which are told of where another graph is at hand.
+class KnownGraphs {
+ public:
+  // Never destroyed, as handles may be freed while the process ends.
+  static KnownGraphs& all() {
+    static KnownGraphs* known = new KnownGraphs;
+    return *known;
+  }
+  void add(const std::shared_ptr<Graph>& graph) {
+    std::lock_guard lock(mutex_);
+    graphs_[graph->number()] = graph;
+  }
+  void remove(const Graph& graph) {
+    std::lock_guard lock(mutex_);
+    graphs_.erase(graph.number());
+  }
+  // Null if there is none.
+  std::shared_ptr<const Graph> find(uint32_t number) {
+    std::lock_guard lock(mutex_);
+    auto at = graphs_.find(number);
+    return at == graphs_.end() ? nullptr : at->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint32_t, std::weak_ptr<const Graph>> graphs_;
+};
+
+// What an error says a value is that belongs to another graph than the one at hand: its name and line as far as they are
+// known, and why it cannot be used there.
+std::string foreign_value(int64_t value) {
+  const ValueId id = id_of(value);
+  if (const std::shared_ptr<const Graph> owner = KnownGraphs::all().find(number_of(value))) {
+    // Two threads, each of which builds a graph with a value of the other's, must not wait for each other.
+    GraphReading reading(*owner, std::try_to_lock);
+    if (reading.entered() && owner->has_value(id)) {
+      const std::string name = value_in_errors(*owner, id);
+      if (owner->is_subgraph()) return cat(name, ": it belongs to ", body_in_errors(*owner), "; ", kBodyGives);
+      return cat(name, ": it belongs to another graph");
+    }
+  }
+  return cat("value ", id, " of graph ", number_of(value), ": it belongs to another graph");
+}
+
+// An error, with a value's name, if the graph is a finished body, one of whose values is to be used.
+Status check_unfinished(const Graph& graph, const std::vector<int64_t>& values) {
+  if (!graph.finished()) return {};
+  for (size_t i = 0; i < values.size(); ++i) {
+    const ValueId id = id_of(values[i]);
+    if (number_of(values[i]) != graph.number() || !graph.has_value(id)) continue;
+    return failed_precondition("input ", i, " is ", value_in_errors(graph, id), ": it belongs to ",
+                               body_in_errors(graph), "; ", kBodyGives);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) {
@@ -30,8 +88,7 @@ Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) 
   if (value == 0) return invalid(what, " is 0, which is no value");
   if (number != graph.number()) {
     if (number == 0) return invalid(what, " is ", value, ", which is no value of any graph");
-    return invalid(what, " is value ", id, " of graph ", number, " but this is graph ", graph.number(),
-                   ": it belongs to another graph");
+    return invalid(what, " is ", foreign_value(value));
   }
   GraphReading reading(graph);
   if (!graph.has_value(id)) return invalid(what, " is not a value of this graph");
@@ -91,12 +148,15 @@ Status failed(const Graph& graph, const Status& status, const char* name, const 
 using namespace weft;
 using namespace weft::c_api;
 
+weft_graph::weft_graph(std::shared_ptr<weft::Graph> made) : graph(std::move(made)) { KnownGraphs::all().add(graph); }
+weft_graph::~weft_graph() { KnownGraphs::all().remove(*graph); }
+
 weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(out_graph);
     *out_graph = nullptr;
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(builtin_ops(), opset));
-    *out_graph = new weft_graph{std::move(graph), {}};
+    *out_graph = new weft_graph(std::move(graph));
     return {};
   });
 }
@@ -106,7 +166,7 @@ weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph) {
     *out_graph = nullptr;
     WEFT_NOT_NULL(parent);
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make_subgraph(parent->graph));
-    *out_graph = new weft_graph{std::move(graph), {}};
+    *out_graph = new weft_graph(std::move(graph));
     return {};
   });
 }
@@ -132,7 +192,7 @@ weft_status* weft_graph_new_body(weft_graph* parent, const char* op, const int64
     }
     WEFT_TRY(std::shared_ptr<Graph> graph,
              make_body(parent->graph, *def, ids, attrs != nullptr ? attrs->attrs : Attrs()));
-    *out_graph = new weft_graph{std::move(graph), {}};
+    *out_graph = new weft_graph(std::move(graph));
     return {};
   });
 }
@@ -340,6 +400,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     Graph& g = *kept;
     GraphWriting writing(g);
     if (Status status = writing.alone(); !status.ok()) return failed(g, status, name, op, origin);
+    if (Status status = check_unfinished(g, given); !status.ok()) return failed(g, status, name, op, origin);
     auto [domain, op_name] = split_op_name(op);
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < input_count; ++i) {
@@ -503,6 +564,8 @@ weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char
     if (out_rank != nullptr) *out_rank = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    // Bindings ask it for what their own errors say of a foreign value.
+    if (number_of(value) != 0 && number_of(value) != g.number()) return invalid(foreign_value(value));
     GraphReading reading(g);
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     const Value& v = g.value(id);

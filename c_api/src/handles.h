@@ -54,7 +54,12 @@ struct weft_attrs {
   weft::Live live;
 };
 struct weft_graph {
-  std::shared_ptr<weft::Graph> graph;
+  // While the handle lives, errors of other graphs know the names of this one's values.
+  explicit weft_graph(std::shared_ptr<weft::Graph> made);
+  weft_graph(const weft_graph&) = delete;
+  ~weft_graph();
+
+  const std::shared_ptr<weft::Graph> graph;
   weft::Live live;
 };
 struct weft_schema {

@@ -73,7 +73,7 @@ weft_status* weft_graph_load(const char* path, const weft_options* options, weft
     WEFT_NOT_NULL(path);
     WEFT_TRY(OnnxLoadOptions load, load_options(options));
     WEFT_TRY(std::shared_ptr<Graph> graph, load_onnx(builtin_ops(), path, load));
-    *out_graph = new weft_graph{std::move(graph), {}};
+    *out_graph = new weft_graph(std::move(graph));
     return {};
   });
 }
@@ -86,7 +86,7 @@ weft_status* weft_graph_load_bytes(const void* data, size_t bytes, const char* f
     WEFT_TRY(OnnxLoadOptions load, load_options(options));
     std::string_view view(static_cast<const char*>(data), bytes);
     WEFT_TRY(std::shared_ptr<Graph> graph, load_onnx_bytes(builtin_ops(), view, folder != nullptr ? folder : "", load));
-    *out_graph = new weft_graph{std::move(graph), {}};
+    *out_graph = new weft_graph(std::move(graph));
     return {};
   });
 }

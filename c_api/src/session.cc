@@ -90,7 +90,12 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
     std::vector<Tensor> values;
     values.reserve(static_cast<size_t>(feed_count));
     for (int32_t i = 0; i < feed_count; ++i) {
-      if (tensors[i] == nullptr) return invalid("tensor ", i, " is NULL");
+      if (tensors[i] == nullptr) {
+        const Graph& graph = *session->session->graph();
+        GraphReading reading(graph);
+        const std::string& name = graph.value(signature.feeds[static_cast<size_t>(i)]).name;
+        return invalid("the tensor that is fed to '", name, "' is NULL");
+      }
       values.push_back(tensors[i]->tensor);
     }
     RunOptions run;

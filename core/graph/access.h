@@ -16,6 +16,14 @@ class GraphAccess {
     if (mine()) return again();
     enter(lock, false);
   }
+  // As read, without waiting; false if another thread has entered.
+  bool try_read() {
+    std::unique_lock lock(mutex_);
+    if (mine()) return again(), true;
+    if (depth_ > 0) return false;
+    enter(lock, false);
+    return true;
+  }
   // False if another thread is building.
   bool write() {
     std::unique_lock lock(mutex_);

@@ -49,10 +49,7 @@ Status GraphWriting::alone() const {
 Status GraphWriting::check() const {
   WEFT_CHECK(alone());
   if (graph_.frozen_) {
-    return failed_precondition(
-        "this graph is the body of a node already and can no longer change; what the graph around it is to use leaves "
-        "the "
-        "body as one of its outputs");
+    return failed_precondition("this is ", body_in_errors(graph_), " and can no longer change; ", kBodyGives);
   }
   if (!Building::may_write(graph_.number_)) {
     return failed_precondition(
@@ -61,9 +58,14 @@ Status GraphWriting::check() const {
   return {};
 }
 
-GraphReading::GraphReading(const Graph& graph) : access_(graph.access_) { access_.read(); }
+GraphReading::GraphReading(const Graph& graph) : access_(graph.access_), entered_(true) { access_.read(); }
 
-GraphReading::~GraphReading() { access_.leave(); }
+GraphReading::GraphReading(const Graph& graph, std::try_to_lock_t)
+    : access_(graph.access_), entered_(access_.try_read()) {}
+
+GraphReading::~GraphReading() {
+  if (entered_) access_.leave();
+}
 
 Graph::Graph(const OpRegistry& ops, const Opsets& opsets, std::shared_ptr<Graph> parent)
     : ops_(ops),

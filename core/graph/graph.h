@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -165,6 +166,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::string fresh_prefix(std::string_view node) const {
     return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
   }
+  bool is_subgraph() const { return depth_ > 0; }
+  // Of a sub-graph: whether it became an attribute of a node and can no longer change.
+  bool finished() const { return frozen_; }
   // Whether this thread is building or reading it now.
   bool in_use_here() const { return access_.here(); }
   // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
@@ -243,11 +247,15 @@ class GraphWriting {
 class GraphReading {
  public:
   explicit GraphReading(const Graph& graph);
+  // Without waiting: `entered` says whether the graph may be read. For who has another graph, and must not wait for this one.
+  GraphReading(const Graph& graph, std::try_to_lock_t);
   GraphReading(const GraphReading&) = delete;
   ~GraphReading();
+  bool entered() const { return entered_; }
 
  private:
   GraphAccess& access_;
+  const bool entered_;
 };
 
 // Dtypes of inputs bound to the schema's type variables, and of outputs read off them.

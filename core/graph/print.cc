@@ -86,4 +86,13 @@ std::string name_in_errors(const Graph& graph, std::string_view name, std::strin
   return cat(scope, name);
 }
 
+std::string value_in_errors(const Graph& graph, ValueId id) {
+  const std::string& origin = graph.producer(id).origin;
+  return cat("'", graph.value(id).name, "'", origin.empty() ? "" : cat(" (built at ", origin, ")"));
+}
+
+std::string body_in_errors(const Graph& graph) {
+  return cat("the body of a sub-graph (a loop, a scan or a branch)", graph.finished() ? ", which is finished" : "");
+}
+
 }  // namespace weft

@@ -133,6 +133,10 @@ class Prepared {
   /// Every run reads the tensor's memory for input i of `feeds`, where new values may be written between runs. It may lie
   /// on the session's device, where what is written must be done when the run begins; INVALID_ARGUMENT on another one.
   void bind_input(int32_t i, const Tensor& tensor) {
+    if (tensor.empty()) {
+      throw Error(WEFT_FAILED_PRECONDITION, "the tensor for input " + std::to_string(i) +
+                                                " is empty: nothing made it, or it was moved from");
+    }
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
   /// Every run writes output i of `fetches` there; an empty tensor unbinds. It may lie on the session's device,
@@ -187,6 +191,10 @@ class Session {
     std::vector<int64_t> fed, fetched = detail::ids(fetches), effects = detail::ids(targets);
     std::vector<const weft_tensor*> tensors;
     for (const auto& [value, tensor] : feeds) {
+      if (tensor.empty()) {
+        throw Error(WEFT_FAILED_PRECONDITION, "the tensor that is fed to '" + value.name() +
+                                                  "' is empty: nothing made it, or it was moved from");
+      }
       fed.push_back(value.id());
       tensors.push_back(tensor.handle());
     }
