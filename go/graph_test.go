@@ -211,10 +211,43 @@ func TestValuesOfAnotherGraph(t *testing.T) {
 	x.Add(y)
 	y.In(a).Neg()
 	x.In(b).Neg()
-	for _, g := range []*weft.Graph{a, b} {
-		if err := g.Err(); !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), "another graph") {
+	for name, g := range map[string]*weft.Graph{"input 1 is 'y'": a, "'x'": b} {
+		err := g.Err()
+		if !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), name+" (built at ") ||
+			!strings.Contains(err.Error(), "graph_test.go:") ||
+			!strings.Contains(err.Error(), "): it belongs to another graph") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// What is made of a nil graph is none; whoever uses it beside values of a graph finds the reason in that graph.
+func TestGraphsKnowWhatIsMadeOfANilGraph(t *testing.T) {
+	noLeaks(t)
+	var none *weft.Graph
+	layer := weft.NewFlatten(none, "flat", weft.FlattenConfig{})
+	uses := map[string]func(g *weft.Graph, x weft.Value){
+		"the graph is nil": func(_ *weft.Graph, x weft.Value) {
+			if !layer.Call(x).IsNone() {
+				t.Error("a layer of no graph gives a value")
+			}
+		},
+		"the layer is nil": func(_ *weft.Graph, x weft.Value) { (*weft.Layer)(nil).Call(x) },
+		"graph is nil":     func(_ *weft.Graph, x weft.Value) { x.Add(none.Constant(1)) },
+		"is nil":           func(_ *weft.Graph, x weft.Value) { none.Constant(1).Add(x) },
+		"nil":              func(g *weft.Graph, _ weft.Value) { g.SetOutputs(none.Constant(1)) },
+	}
+	for said, use := range uses {
+		g := newGraph(t)
+		use(g, g.Input("x", weft.F32, 1, 2))
+		var known *weft.Error
+		if err := g.Err(); !errors.As(err, &known) || known.Code != weft.InvalidArgument ||
+			!strings.HasSuffix(known.Message, said) || !strings.Contains(known.Origin, "graph_test.go:") {
+			t.Errorf("%s: got %v", said, err)
+		}
+	}
+	if layer.Call(weft.Value{}).Graph().Err() == nil {
+		t.Error("a layer of no graph is good")
 	}
 }
 

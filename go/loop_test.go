@@ -34,6 +34,37 @@ func TestLoopsCarryAndStack(t *testing.T) {
 	wantData(t, fetch[float32](t, s, feeds, gradient), 32)
 }
 
+func TestValuesOfABodyAreToldOfByName(t *testing.T) {
+	noLeaks(t)
+	const words = "): it belongs to the body of a sub-graph (a loop, a scan or a branch), which is finished; " +
+		"what the body is to give outside must be one of its results"
+	uses := map[string]func(g *weft.Graph, x, inside weft.Value) error{
+		"input 1": func(g *weft.Graph, x, inside weft.Value) error { x.In(g).Add(inside); return g.Err() },
+		"input 0": func(g *weft.Graph, _, inside weft.Value) error { inside.Neg(); return g.Err() },
+		"an output": func(g *weft.Graph, _, inside weft.Value) error { g.SetOutputs(inside); return g.Err() },
+		"fetch 0": func(g *weft.Graph, _, inside weft.Value) error {
+			_, err := newSession(t, g).Run(t.Context(), nil, inside)
+			return err
+		},
+	}
+	for place, use := range uses {
+		g := newGraph(t)
+		x := g.Input("x", weft.F32)
+		var inside weft.Value
+		g.Loop(g.Constant(int64(2)), weft.Value{}, []weft.Value{x}, func(_ *weft.Graph, in []weft.Value) []weft.Value {
+			inside = in[2].Neg().Named("inside")
+			return in[1:]
+		})
+		if g.Err() != nil || inside.Name() != "inside" {
+			t.Fatalf("got %v, %v", g.Err(), inside)
+		}
+		if err := use(g, x, inside); err == nil || !strings.Contains(err.Error(), place+" is 'inside' (built at ") ||
+			!strings.Contains(err.Error(), words) {
+			t.Errorf("%s: got %v", place, err)
+		}
+	}
+}
+
 func TestLoopsThatDoNotFit(t *testing.T) {
 	noLeaks(t)
 	none := func(*weft.Graph, []weft.Value) []weft.Value { return nil }

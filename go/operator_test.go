@@ -190,7 +190,7 @@ func TestErrorsOfBodies(t *testing.T) {
 		"nothing as output 0": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
 			return make([]weft.Value, 1), nil
 		},
-		"of another graph": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
+		"belongs to another graph": func(*weft.Graph, []weft.Value, weft.Attrs) ([]weft.Value, error) {
 			return []weft.Value{x}, nil
 		},
 		"MatMul": func(_ *weft.Graph, in []weft.Value, _ weft.Attrs) ([]weft.Value, error) {
@@ -207,7 +207,7 @@ func TestErrorsOfBodies(t *testing.T) {
 	} {
 		body = wrong
 		g := newGraph(t)
-		if said == "of another graph" || said == "in the graph that it is given" || said == "the graph is being built" {
+		if said == "belongs to another graph" || said == "in the graph that it is given" || said == "the graph is being built" {
 			g = outer
 		}
 		in := g.Input("in", weft.F32, 2, 3)

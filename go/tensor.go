@@ -11,6 +11,7 @@ package weft
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"unsafe"

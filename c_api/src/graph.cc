@@ -564,8 +564,6 @@ weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char
     if (out_rank != nullptr) *out_rank = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
-    // Bindings ask it for what their own errors say of a foreign value.
-    if (number_of(value) != 0 && number_of(value) != g.number()) return invalid(foreign_value(value));
     GraphReading reading(g);
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     const Value& v = g.value(id);

@@ -92,6 +92,44 @@ def test_loops_nest_and_are_saved(tmp_path: pathlib.Path) -> None:
     assert found.tolist() == want.tolist()
 
 
+def test_values_of_a_body_are_told_of_by_name() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [])
+    leaked = []
+
+    def body(i: weft.Value, go_on: weft.Value, y: weft.Value) -> tuple[weft.Value, ...]:
+        leaked.append(weft.neg(y, name="inside"))
+        return go_on, y
+
+    weft.loop(body, [x], count=2)
+    (inside,) = leaked
+    words = (
+        r" is 'inside' \(built at .*test_loops\.py:\d+\): it belongs to the body of a sub-graph "
+        r"\(a loop, a scan or a branch\), which is finished; what the body is to give outside must be one of its results"
+    )
+    with pytest.raises(weft.InvalidArgumentError, match="input 1" + words):
+        x + inside
+    with pytest.raises(weft.FailedPreconditionError, match="input 0" + words):
+        weft.relu(inside)
+    with pytest.raises(weft.InvalidArgumentError, match="fetch 0" + words):
+        weft.Session(graph).run({x: 1.0}, inside)
+    with pytest.raises(weft.FailedPreconditionError, match="which is finished and can no longer change"):
+        inside * 2.0
+
+
+def test_a_value_of_one_branch_is_none_of_the_other() -> None:
+    graph = weft.Graph()
+    x, yes = graph.input("x", "f32", []), graph.input("yes", "bool", [])
+    leaked = []
+
+    def then() -> weft.Value:
+        leaked.append(weft.neg(x, name="inside"))
+        return leaked[0]
+
+    with pytest.raises(weft.InvalidArgumentError, match="'inside' .* it belongs to the body of a sub-graph"):
+        weft.if_(yes, then, lambda: leaked[0])
+
+
 def test_what_does_not_fit() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])

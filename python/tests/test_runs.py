@@ -59,7 +59,7 @@ def test_sessions_and_graphs_are_told_apart() -> None:
     a = np.array([1, 2], "f4")
     for _ in range(2):
         assert session.run({x: a}, y).tolist() == other.run({other_x: a}, other_y).tolist() == [2, 4]
-        with pytest.raises(weft.InvalidArgumentError, match="feed 0 is .* it belongs to another graph"):
+        with pytest.raises(weft.InvalidArgumentError, match=r"feed 0 is 'x' \(built at .*test_runs\.py:\d+\): it belongs to another graph"):
             session.run({other_x: a}, y)
         with pytest.raises(weft.InvalidArgumentError, match="fetch 1 is .* it belongs to another graph"):
             session.run({x: a}, [y, other_y])

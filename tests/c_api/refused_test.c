@@ -60,12 +60,68 @@ static void foreign_values(void) {
   int64_t x;
   CHECK(weft_graph_new(0, &graph));
   CHECK(weft_graph_new(0, &other));
-  CHECK(weft_graph_add_input(other, "x", WEFT_F32, "", WEFT_ORIGIN, &x));
+  CHECK(weft_graph_add_input(other, "x", WEFT_F32, "", "model.c:7", &x));
   CHECK(weft_session_new(graph, NULL, NULL, &session));
+  FAILS(weft_session_run(session, NULL, NULL, 0, &x, 1, NULL, 0, NULL, &out), WEFT_INVALID_ARGUMENT,
+        "fetch 0 is 'x' (built at model.c:7): it belongs to another graph");
+  FAILS(weft_graph_value(graph, x, NULL, NULL, NULL, NULL), WEFT_INVALID_ARGUMENT,
+        "argument 'value' is 'x' (built at model.c:7): it belongs to another graph");
+  weft_graph_free(other); /* and nobody knows any more what it was called */
   FAILS(weft_session_run(session, NULL, NULL, 0, &x, 1, NULL, 0, NULL, &out), WEFT_INVALID_ARGUMENT,
         "fetch 0 is value 0 of graph ");
   weft_session_free(session);
-  weft_graph_free(other);
+  weft_graph_free(graph);
+}
+
+static void feeds_without_a_tensor(void) {
+  const weft_tensor* none = NULL;
+  weft_graph* graph;
+  weft_session* session;
+  weft_tensor* out;
+  int64_t x;
+  CHECK(weft_graph_new(0, &graph));
+  CHECK(weft_graph_add_input(graph, "x", WEFT_F32, "", WEFT_ORIGIN, &x));
+  CHECK(weft_session_new(graph, NULL, NULL, &session));
+  FAILS(weft_session_run(session, &x, &none, 1, &x, 1, NULL, 0, NULL, &out), WEFT_INVALID_ARGUMENT,
+        "the tensor that is fed to 'x' is NULL");
+  weft_session_free(session);
+  weft_graph_free(graph);
+}
+
+/* A value of a body is told of in the same words wherever it is used, while the body is built and after. */
+static void values_of_bodies(void) {
+  static const char open[] =
+      "input 0 is 'y' (built at model.c:9): it belongs to the body of a sub-graph (a loop, a scan or a branch); "
+      "what the body is to give outside must be one of its results";
+  static const char finished[] =
+      "input 0 is 'y' (built at model.c:9): it belongs to the body of a sub-graph (a loop, a scan or a branch), "
+      "which is finished; what the body is to give outside must be one of its results";
+  weft_graph *graph, *branches[2];
+  weft_attrs* attrs;
+  int64_t x, condition, y[2], out;
+  int i;
+  CHECK(weft_graph_new(0, &graph));
+  CHECK(weft_graph_add_input(graph, "x", WEFT_F32, "", WEFT_ORIGIN, &x));
+  CHECK(weft_graph_add_input(graph, "condition", WEFT_BOOL, "", WEFT_ORIGIN, &condition));
+  CHECK(weft_attrs_new(&attrs));
+  for (i = 0; i < 2; ++i) {
+    CHECK(weft_graph_new_sub(graph, &branches[i]));
+    CHECK(weft_graph_add(branches[i], "Neg", &x, 1, NULL, "y", "model.c:9", &y[i], 1));
+    FAILS(weft_graph_add(graph, "Abs", &y[i], 1, NULL, NULL, WEFT_ORIGIN, &out, 1), WEFT_INVALID_ARGUMENT, open);
+    CHECK(weft_graph_set_outputs(branches[i], &y[i], 1));
+    CHECK(weft_attrs_set_graph(attrs, i == 0 ? "then_branch" : "else_branch", branches[i]));
+  }
+  CHECK(weft_graph_add(graph, "If", &condition, 1, attrs, NULL, WEFT_ORIGIN, &out, 1));
+  for (i = 0; i < 2; ++i) {
+    FAILS(weft_graph_add(graph, "Abs", &y[i], 1, NULL, NULL, WEFT_ORIGIN, &out, 1), WEFT_INVALID_ARGUMENT, finished);
+    FAILS(weft_graph_add(branches[i], "Abs", &y[i], 1, NULL, NULL, WEFT_ORIGIN, &out, 1), WEFT_FAILED_PRECONDITION,
+          finished);
+    FAILS(weft_graph_add_input(branches[i], "z", WEFT_F32, "", WEFT_ORIGIN, &out), WEFT_FAILED_PRECONDITION,
+          "this is the body of a sub-graph (a loop, a scan or a branch), which is finished and can no longer change; "
+          "what the body is to give outside must be one of its results");
+    weft_graph_free(branches[i]);
+  }
+  weft_attrs_free(attrs);
   weft_graph_free(graph);
 }
 
@@ -94,6 +150,8 @@ int main(void) {
   names();
   deep_graphs();
   foreign_values();
+  feeds_without_a_tensor();
+  values_of_bodies();
   EXPECT(weft_live_objects() == 0);
   return failures != 0;
 }

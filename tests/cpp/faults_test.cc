@@ -116,6 +116,14 @@ TEST_F(Faults, ValuesFedTwiceAndValuesOfAnotherGraph) {
   const Tensor two = Tensor::zeros(DType::f32, {2});
   expect_error(error_of([&] { session.run({{x, two}, {x, two}}, {x}); }), WEFT_INVALID_ARGUMENT, "'x' is fed twice");
   expect_error(error_of([&] { session.prepare({x, x}, {x}); }), WEFT_INVALID_ARGUMENT, "'x' is fed twice");
+  expect_error(error_of([&] { session.run({{x, Tensor()}}, {x}); }), WEFT_FAILED_PRECONDITION,
+               "the tensor that is fed to 'x' is empty: nothing made it, or it was moved from");
+  expect_error(error_of([&] { session.prepare({x}, {x}).bind_input(0, Tensor()); }), WEFT_FAILED_PRECONDITION,
+               "the tensor for input 0 is empty: nothing made it, or it was moved from");
+  const int line = __LINE__ + 1;
+  Value named = other.input("named", DType::f32, "2");
+  expect_error(error_of([&] { session.run({{x, two}}, {named}); }), WEFT_INVALID_ARGUMENT,
+               "fetch 0 is 'named' (built at " + here(line) + "): it belongs to another graph");
   const std::string part = "belongs to another graph";
   expect_error(error_of([&] { session.run({{x, two}}, {foreign}); }), WEFT_INVALID_ARGUMENT, part);
   expect_error(error_of([&] { session.run({{foreign, two}}, {x}); }), WEFT_INVALID_ARGUMENT, part);
@@ -123,6 +131,29 @@ TEST_F(Faults, ValuesFedTwiceAndValuesOfAnotherGraph) {
   expect_error(error_of([&] { session.prepare({x}, {foreign}); }), WEFT_INVALID_ARGUMENT, part);
   expect_error(error_of([&] { graph.gradients({foreign}, {x}); }), WEFT_INVALID_ARGUMENT, part);
   expect_error(error_of([&] { graph.set_outputs({foreign}); }), WEFT_INVALID_ARGUMENT, part);
+}
+
+TEST_F(Faults, ValuesOfABodyAreToldOfByName) {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, ""), inside;
+  int line = 0;
+  graph.loop(graph.constant(int64_t{2}), Value(), {x}, [&](const std::vector<Value>& in) {
+    line = __LINE__ + 1;
+    inside = weft::neg(in[2], "inside");
+    return std::vector<Value>{in[1], in[2]};
+  });
+  const std::string words = " is 'inside' (built at " + here(line) +
+                            "): it belongs to the body of a sub-graph (a loop, a scan or a branch), which is finished; "
+                            "what the body is to give outside must be one of its results";
+  const weft::Error beside = error_of([&] { graph.add("Add", {x, inside}); });
+  EXPECT_EQ(beside.code(), WEFT_INVALID_ARGUMENT);
+  EXPECT_EQ(beside.message(), "input 1" + words);
+  const weft::Error alone = error_of([&] { inside.abs(); });
+  EXPECT_EQ(alone.code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(alone.message(), "input 0" + words);
+  const Tensor one = Tensor::scalar(1.0f);
+  expect_error(error_of([&] { weft::Session(graph).run({{x, one}}, {inside}); }), WEFT_INVALID_ARGUMENT,
+               "fetch 0" + words);
 }
 
 TEST_F(Faults, IndicesOutsideAndNoNumbers) {

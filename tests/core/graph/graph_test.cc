@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <thread>
 
 #include "core/graph/expr.h"
@@ -22,6 +23,17 @@ struct Building {
   }
   std::string type_of(NodeId node) const { return graph->type(graph->node(node).output(0)).text(); }
 };
+
+TEST(Graph, IsReadWithoutWaitingWhereNoOtherThreadBuilds) {
+  Building b;
+  const auto tried = [&] { return GraphReading(*b.graph, std::try_to_lock).entered(); };
+  EXPECT_TRUE(tried());
+  GraphWriting writing(*b.graph);
+  EXPECT_TRUE(tried());  // on the thread that builds
+  bool elsewhere = true;
+  std::thread([&] { elsewhere = tried(); }).join();
+  EXPECT_FALSE(elsewhere);
+}
 
 TEST(Graph, InfersShapesWithSymbols) {
   Building b;

@@ -23,7 +23,8 @@ public final class Graph extends Handle {
   private final Graph parent;
   private final Ops ops = new Ops(this);
   private final Layers layers = new Layers(this);
-  private final List<Layer> made = Collections.synchronizedList(new ArrayList<>());
+  // Layers and finished sub-graphs, closed with this graph: values of a sub-graph keep their names until then.
+  private final List<Handle> owned = Collections.synchronizedList(new ArrayList<>());
 
   /** Makes an empty graph. */
   public Graph() {
@@ -105,8 +106,8 @@ public final class Graph extends Handle {
   /** Closes this graph and its layers; a call that uses them at this moment still ends well. */
   @Override
   public void close() {
-    synchronized (made) {
-      for (Layer layer : made) layer.close();
+    synchronized (owned) {
+      for (Handle object : owned) object.close();
     }
     super.close();
   }
@@ -132,8 +133,23 @@ public final class Graph extends Handle {
   /** The id of a value of this graph or of one around it. */
   long id(Value value, String name) {
     Check.notNull(value, name);
-    if (!knows(value)) throw new IllegalArgumentException(name + " belongs to another graph");
+    if (!knows(value)) throw new IllegalArgumentException(name + " is " + foreign(value));
     return value.id();
+  }
+
+  /** What the library says of a value of another graph: its name and line, and why it cannot be used here. */
+  private String foreign(Value value) {
+    long graph = tryAcquire();
+    if (graph != 0) {
+      try {
+        Native.graphValue(graph, value.id(), null, null, null, null);
+      } catch (WeftException.InvalidArgument e) {
+        return e.getMessage().replaceFirst("^argument 'value' is ", "");
+      } finally {
+        release();
+      }
+    }
+    return "a value that belongs to another graph"; // than this one, which is closed
   }
 
   private boolean knows(Value value) {
@@ -452,7 +468,7 @@ public final class Graph extends Handle {
     try {
       Layer layer =
           with(graph -> new Layer(this, type, name, Native.layerNew(graph, type, settings, name, Origin.here())));
-      made.add(layer);
+      owned.add(layer);
       return layer;
     } finally {
       Attrs.free(settings);
@@ -470,11 +486,10 @@ public final class Graph extends Handle {
   public List<Value> if_(
       Value condition, Function<Graph, List<Value>> then, Function<Graph, List<Value>> otherwise) {
     id(condition, "condition");
-    try (Graph yes = branch(then, "then");
-        Graph no = branch(otherwise, "otherwise")) {
-      Attrs attrs = new Attrs().set("then_branch", yes).set("else_branch", no);
-      return add("If", List.of(condition), attrs, null, yes.outputs().size());
-    }
+    Graph yes = branch(then, "then");
+    Graph no = branch(otherwise, "otherwise");
+    Attrs attrs = new Attrs().set("then_branch", yes).set("else_branch", no);
+    return add("If", List.of(condition), attrs, null, yes.outputs().size());
   }
 
   /**
@@ -571,16 +586,15 @@ public final class Graph extends Handle {
       Attrs attrs) {
     List<Value> inputs = Arrays.asList(query, key, value);
     Attrs all = Attrs.copyOf(attrs);
-    try (Graph scores = modifier(inputs, attrs, scoreMod, "scoreMod");
-        Graph weights = modifier(inputs, attrs, probMod, "probMod")) {
-      if (scores != null) {
-        all.set("score_mod", scores);
-      }
-      if (weights != null) {
-        all.set("prob_mod", weights);
-      }
-      return add(FLEX_ATTENTION, inputs, all, null, 1).get(0);
+    Graph scores = modifier(inputs, attrs, scoreMod, "scoreMod");
+    Graph weights = modifier(inputs, attrs, probMod, "probMod");
+    if (scores != null) {
+      all.set("score_mod", scores);
     }
+    if (weights != null) {
+      all.set("prob_mod", weights);
+    }
+    return add(FLEX_ATTENTION, inputs, all, null, 1).get(0);
   }
 
   private Graph modifier(List<Value> inputs, Attrs attrs, BiFunction<Graph, Value, Value> build, String what) {
@@ -601,25 +615,15 @@ public final class Graph extends Handle {
     } finally {
       Attrs.free(settings);
     }
-    boolean filled = false;
-    try {
-      fill(body, sub -> build.apply(sub, sub.inputs()), what);
-      filled = true;
-      return body;
-    } finally {
-      if (!filled) {
-        body.close();
-      }
-    }
+    return filled(body, sub -> build.apply(sub, sub.inputs()), what);
   }
 
   /** The first outputs of the body, so many, are none of the node. */
   private List<Value> repeat(
       String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, int own) {
-    try (Graph body = body(op, inputs, attrs, build, "body")) {
-      int outputs = Math.max(body.outputs().size() - own, 0);
-      return add(op, inputs, attrs.set("body", body), null, outputs);
-    }
+    Graph body = body(op, inputs, attrs, build, "body");
+    int outputs = Math.max(body.outputs().size() - own, 0);
+    return add(op, inputs, attrs.set("body", body), null, outputs);
   }
 
   /**
@@ -661,22 +665,26 @@ public final class Graph extends Handle {
 
   private Graph branch(Function<Graph, List<Value>> build, String name) {
     Check.notNull(build, name);
-    Graph sub = with(graph -> new Graph(Native.graphNewSub(graph), this));
-    try {
-      fill(sub, build, name);
-      return sub;
-    } catch (RuntimeException | Error e) {
-      sub.close();
-      throw e;
-    }
+    return filled(with(graph -> new Graph(Native.graphNewSub(graph), this)), build, name);
   }
 
-  private static void fill(Graph sub, Function<Graph, List<Value>> build, String name) {
-    List<Value> results = new ArrayList<>();
-    for (Value value : Check.items(build.apply(sub), "the result of '" + name + "'")) {
-      results.add(value.graph() == sub ? value : sub.ops().identity(value));
+  /** The sub-graph of this one with what is built in it; closed at once if that fails. */
+  private Graph filled(Graph sub, Function<Graph, List<Value>> build, String name) {
+    boolean finished = false;
+    try {
+      List<Value> results = new ArrayList<>();
+      for (Value value : Check.items(build.apply(sub), "the result of '" + name + "'")) {
+        results.add(value.graph() == sub ? value : sub.ops().identity(value));
+      }
+      sub.setOutputs(results);
+      owned.add(sub);
+      finished = true;
+      return sub;
+    } finally {
+      if (!finished) {
+        sub.close();
+      }
     }
-    sub.setOutputs(results);
   }
 
   /**

@@ -103,10 +103,12 @@ class GraphTest {
     try (Graph other = new Graph();
         Session session = new Session(graph);
         Tensor tensor = Tensor.of(new float[2])) {
+      int line = StackWalker.getInstance().walk(f -> f.findFirst().orElseThrow().getLineNumber()) + 1;
       Value foreign = other.input("x", DataType.F32, "2");
       String message =
           assertThrows(IllegalArgumentException.class, () -> graph.ops().add(mine, foreign)).getMessage();
-      assertEquals("inputs[1] belongs to another graph", message);
+      assertEquals(
+          "inputs[1] is 'x' (built at GraphTest.java:" + line + "): it belongs to another graph", message);
       assertThrows(IllegalArgumentException.class, () -> mine.plus(foreign));
       assertThrows(IllegalArgumentException.class, () -> graph.variable("v", foreign));
       assertThrows(IllegalArgumentException.class, () -> graph.gradients(foreign, List.of(mine)));
@@ -282,6 +284,37 @@ class GraphTest {
         Tensor xs = Tensor.of(new float[] {1, -2, 3});
         var results = session.run(Map.of(x, xs), found.get(0))) {
       assertArrayEquals(new float[] {2, -4, 6}, results.get(0).toFloatArray());
+    }
+  }
+
+  @Test
+  void valuesOfABodyAreToldOfByName() {
+    Value x = graph.input("x", DataType.F32, "");
+    List<Value> leaked = new ArrayList<>();
+    graph.loop(
+        graph.constant(2L),
+        null,
+        List.of(x),
+        (g, in) -> {
+          leaked.add(g.ops().neg(in.get(2)).named("inside"));
+          return in.subList(1, 3);
+        });
+    Value inside = leaked.get(0);
+    assertEquals("inside", inside.name());
+    String words =
+        "): it belongs to the body of a sub-graph (a loop, a scan or a branch), which is finished; "
+            + "what the body is to give outside must be one of its results";
+    String foreign = assertThrows(IllegalArgumentException.class, () -> x.plus(inside)).getMessage();
+    assertTrue(foreign.startsWith("inputs[1] is 'inside' (built at GraphTest.java:"), foreign);
+    assertTrue(foreign.endsWith(words), foreign);
+    String own = assertThrows(WeftException.FailedPrecondition.class, () -> inside.abs()).getMessage();
+    assertTrue(own.startsWith("input 0 is 'inside' (built at GraphTest.java:"), own);
+    assertTrue(own.contains(words), own);
+    try (Session session = new Session(graph)) {
+      String fetched =
+          assertThrows(IllegalArgumentException.class, () -> session.run(Map.of(), inside)).getMessage();
+      assertTrue(fetched.startsWith("fetches[0] is 'inside' (built at GraphTest.java:"), fetched);
+      assertTrue(fetched.endsWith(words), fetched);
     }
   }
 
