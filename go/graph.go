@@ -141,7 +141,7 @@ func NewGraphOpset(opset int) *Graph {
 	return newGraph(out, newBuilder(), 0)
 }
 
-// Close lets the graph and its layers go; sessions of it stay usable. It may be called again.
+// Close lets the graph, its layers and its branches go; sessions of it stay usable. It may be called again.
 func (g *Graph) Close() error {
 	if g.missing() || g.level.handle == nil {
 		return nil

@@ -39,8 +39,8 @@ func TestValuesOfABodyAreToldOfByName(t *testing.T) {
 	const words = "): it belongs to the body of a sub-graph (a loop, a scan or a branch), which is finished; " +
 		"what the body is to give outside must be one of its results"
 	uses := map[string]func(g *weft.Graph, x, inside weft.Value) error{
-		"input 1": func(g *weft.Graph, x, inside weft.Value) error { x.In(g).Add(inside); return g.Err() },
-		"input 0": func(g *weft.Graph, _, inside weft.Value) error { inside.Neg(); return g.Err() },
+		"input 1":   func(g *weft.Graph, x, inside weft.Value) error { x.In(g).Add(inside); return g.Err() },
+		"input 0":   func(g *weft.Graph, _, inside weft.Value) error { inside.Neg(); return g.Err() },
 		"an output": func(g *weft.Graph, _, inside weft.Value) error { g.SetOutputs(inside); return g.Err() },
 		"fetch 0": func(g *weft.Graph, _, inside weft.Value) error {
 			_, err := newSession(t, g).Run(t.Context(), nil, inside)

@@ -136,11 +136,18 @@ func TestMisusedSessions(t *testing.T) {
 		"not fed":       {weft.InvalidArgument, "y", run(s, weft.Feeds{x: a}, sum)},
 		"sizes differ":  {weft.InvalidArgument, "'n' is 3", run(s, weft.Feeds{x: a, y: long}, sum)},
 		"type":          {weft.InvalidArgument, "i32", run(s, weft.Feeds{x: a, y: ints}, sum)},
-		"nil tensor":    {weft.InvalidArgument, "the tensor that is fed to 'y' is nil", run(s, weft.Feeds{x: a, y: nil}, sum)},
+		"nil tensor":    {weft.InvalidArgument, "that is fed to 'y' is nil", run(s, weft.Feeds{x: a, y: nil}, sum)},
 		"empty tensor":  {weft.InvalidArgument, "fed to 'x' is nil", run(s, weft.Feeds{x: new(weft.Tensor), y: a}, sum)},
-		"closed tensor": {weft.FailedPrecondition, "the tensor that is fed to 'y' is closed", run(s, weft.Feeds{x: a, y: closed}, sum)},
-		"bound tensor":  {weft.FailedPrecondition, "the tensor for input 'y' is closed", func() error { return bound.BindInput(1, closed) }},
-		"bound to none": {weft.InvalidArgument, "the tensor for input 'x' is nil", func() error { return bound.BindInput(0, nil) }},
+		"closed tensor": {weft.FailedPrecondition, "fed to 'y' is closed", run(s, weft.Feeds{x: a, y: closed}, sum)},
+		"bound tensor": {weft.FailedPrecondition, "the tensor for input 'y' is closed", func() error {
+			return bound.BindInput(1, closed)
+		}},
+		"bound to none": {weft.InvalidArgument, "the tensor for input 'x' is nil", func() error {
+			return bound.BindInput(0, nil)
+		}},
+		"bound output": {weft.FailedPrecondition, "the tensor for output 0 is closed", func() error {
+			return bound.BindOutput(0, closed)
+		}},
 		"foreign feed":  {weft.InvalidArgument, "another graph", run(s, weft.Feeds{foreign: a}, sum)},
 		"foreign fetch": {weft.InvalidArgument, "another graph", run(s, nil, foreign)},
 		"none":          {weft.InvalidArgument, "missing", run(s, nil, weft.Value{})},

@@ -24,7 +24,7 @@ namespace {
 uint32_t number_of(int64_t value) { return static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32); }
 ValueId id_of(int64_t value) { return static_cast<ValueId>((value & 0xffffffff) - 1); }
 
-// The graphs that have handles, by number: for errors about their values, which are told of where another graph is at hand.
+// The graphs that have handles, by number: errors about their values are made where another graph is at hand.
 class KnownGraphs {
  public:
   // Never destroyed, as handles may be freed while the process ends.
@@ -52,8 +52,8 @@ class KnownGraphs {
   std::map<uint32_t, std::weak_ptr<const Graph>> graphs_;
 };
 
-// What an error says a value is that belongs to another graph than the one at hand: its name and line as far as they are
-// known, and why it cannot be used there.
+// What an error says a value is that belongs to another graph than the one at hand: its name and line as far as they
+// are known, and why it cannot be used there.
 std::string foreign_value(int64_t value) {
   const ValueId id = id_of(value);
   if (const std::shared_ptr<const Graph> owner = KnownGraphs::all().find(number_of(value))) {

@@ -247,7 +247,7 @@ class GraphWriting {
 class GraphReading {
  public:
   explicit GraphReading(const Graph& graph);
-  // Without waiting: `entered` says whether the graph may be read. For who has another graph, and must not wait for this one.
+  // Without waiting: `entered` says whether the graph may be read. For who has entered another graph.
   GraphReading(const Graph& graph, std::try_to_lock_t);
   GraphReading(const GraphReading&) = delete;
   ~GraphReading();

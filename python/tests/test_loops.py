@@ -95,7 +95,7 @@ def test_loops_nest_and_are_saved(tmp_path: pathlib.Path) -> None:
 def test_values_of_a_body_are_told_of_by_name() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [])
-    leaked = []
+    leaked: list[weft.Value] = []
 
     def body(i: weft.Value, go_on: weft.Value, y: weft.Value) -> tuple[weft.Value, ...]:
         leaked.append(weft.neg(y, name="inside"))
@@ -120,7 +120,7 @@ def test_values_of_a_body_are_told_of_by_name() -> None:
 def test_a_value_of_one_branch_is_none_of_the_other() -> None:
     graph = weft.Graph()
     x, yes = graph.input("x", "f32", []), graph.input("yes", "bool", [])
-    leaked = []
+    leaked: list[weft.Value] = []
 
     def then() -> weft.Value:
         leaked.append(weft.neg(x, name="inside"))

@@ -90,7 +90,7 @@ static void feeds_without_a_tensor(void) {
 
 /* A value of a body is told of in the same words wherever it is used, while the body is built and after. */
 static void values_of_bodies(void) {
-  static const char open[] =
+  static const char building[] =
       "input 0 is 'y' (built at model.c:9): it belongs to the body of a sub-graph (a loop, a scan or a branch); "
       "what the body is to give outside must be one of its results";
   static const char finished[] =
@@ -107,7 +107,7 @@ static void values_of_bodies(void) {
   for (i = 0; i < 2; ++i) {
     CHECK(weft_graph_new_sub(graph, &branches[i]));
     CHECK(weft_graph_add(branches[i], "Neg", &x, 1, NULL, "y", "model.c:9", &y[i], 1));
-    FAILS(weft_graph_add(graph, "Abs", &y[i], 1, NULL, NULL, WEFT_ORIGIN, &out, 1), WEFT_INVALID_ARGUMENT, open);
+    FAILS(weft_graph_add(graph, "Abs", &y[i], 1, NULL, NULL, WEFT_ORIGIN, &out, 1), WEFT_INVALID_ARGUMENT, building);
     CHECK(weft_graph_set_outputs(branches[i], &y[i], 1));
     CHECK(weft_attrs_set_graph(attrs, i == 0 ? "then_branch" : "else_branch", branches[i]));
   }

@@ -121,7 +121,7 @@ WEFT_API int64_t weft_graph_output(const weft_graph* graph, int32_t i);
 WEFT_API int64_t weft_graph_variable(const weft_graph* graph, int32_t i);
 /** What is known of a value. The name is borrowed from the graph until it is changed; dtype 0 and rank -1 mean unknown;
  * a dimension that is no number is -1 (its text is in weft_graph_value_shape). Null out parameters are left out.
- * INVALID_ARGUMENT for a value of another graph, with its name and source line as long as a handle of that graph is open. */
+ * INVALID_ARGUMENT for a value of another graph, with its name and source line while that graph has a handle. */
 WEFT_API weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char** out_name, int32_t* out_kind,
                                        int32_t* out_dtype, int32_t* out_rank) WEFT_MUST_USE;
 /** The dimensions, `rank` of them, as numbers or -1. */

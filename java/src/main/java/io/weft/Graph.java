@@ -103,7 +103,7 @@ public final class Graph extends Handle {
     return "graph";
   }
 
-  /** Closes this graph and its layers; a call that uses them at this moment still ends well. */
+  /** Closes this graph, its layers and its sub-graphs; a call that uses them at this moment still ends well. */
   @Override
   public void close() {
     synchronized (owned) {

@@ -21,6 +21,7 @@ import io.weft.Trace;
 import io.weft.Value;
 import io.weft.WeftException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
