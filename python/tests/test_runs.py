@@ -175,7 +175,7 @@ def test_what_is_no_array_goes_in_too() -> None:
     together = weft.ops.sequence_construct(numbers, numbers)
     assert [[1.5, 2.5]] * 2 == [part.tolist() for part in session.run({numbers: tensor}, together)]
     tensor.close()
-    with pytest.raises(weft.FailedPreconditionError, match="this tensor is closed"):
+    with pytest.raises(weft.FailedPreconditionError, match="^the tensor that is fed to 'f' is closed$"):
         session.run({numbers: tensor}, together)
     with pytest.raises(weft.InvalidArgumentError, match="mask"):
         session.run({numbers: np.ma.array([1.5], "f4")}, together)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _native
-from ._errors import InvalidArgumentError
+from ._errors import FailedPreconditionError, InvalidArgumentError
 from ._graph import Value, value_ids
 from ._handle import Handle, Options, described, interruptible, need, number
 from ._tensor import Tensor, as_tensor, exact_tensor, result_of
@@ -77,6 +77,8 @@ def fed(value: Value, tensor: TensorLike) -> Tensor:
         raise TypeError(f"what is fed must be a Value but is the name {value!r}; Graph.find gives the Value of a name")
     need(value, Value, "what is fed")
     if isinstance(tensor, Tensor):
+        if tensor.closed:
+            raise FailedPreconditionError(f"the tensor that is fed to {value.name!r} is closed")
         return tensor
     if tensor is None:
         raise InvalidArgumentError(f"{value!r} is fed None, which is no tensor")

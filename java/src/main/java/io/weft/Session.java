@@ -112,6 +112,9 @@ public final class Session extends Handle {
       for (Map.Entry<Value, Tensor> feed : feeds.entrySet()) {
         feedIds[tensors.size()] = graph.id(feed.getKey(), "a key of feeds");
         if (feed.getValue() == null) throw new NullPointerException("feeds[" + feed.getKey().name() + "] is null");
+        if (!feed.getValue().isOpen()) {
+          throw new IllegalStateException("the tensor that is fed to '" + feed.getKey().name() + "' is closed");
+        }
         tensors.add(feed.getValue());
       }
       fetchIds = graph.ids(fetches, "fetches", false);

@@ -121,7 +121,7 @@ class SessionTest {
       assertThrows(WeftException.class, () -> session.run(Map.of(), y));
       wrong.close();
       assertEquals(
-          "the tensor is closed",
+          "the tensor that is fed to 'x' is closed",
           assertThrows(IllegalStateException.class, () -> session.run(Map.of(x, wrong), y)).getMessage());
     }
     assertThrows(NullPointerException.class, () -> session.run(null, y));
