@@ -39,7 +39,8 @@ using VariableValues = std::map<std::string, Tensor, std::less<>>;
 // The variables whose values `save_onnx` wants for these outputs.
 Result<std::vector<std::string>> saved_variables(Graph& graph, const std::vector<ValueId>& outputs, bool training);
 
-// Writes what `outputs` need, in operators of ONNX where they can say it and of the domain weft where not. With
+// Writes what `outputs` need, in operators of ONNX where they can say it and of the domain weft where not; a node of types
+// that ONNX does not have its operator with is written as others, or is of the domain weft under its own name. With
 // `training`, variables that `values` lacks keep the graph of their initial value; it knows the newest opset alone. For
 // an `opset`, nodes are written in the forms of that time: UNIMPLEMENTED, with the node and the opset that it needs, where
 // there is none. A failure leaves the old model, with its weights, as it was.

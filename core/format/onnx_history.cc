@@ -1,4 +1,4 @@
-// What ONNX's own operators were like in older opsets.
+// What ONNX's own operators are like in each opset.
 #include "core/format/onnx_history.h"
 
 #include <algorithm>
@@ -89,9 +89,9 @@ OpHistory::OpHistory() {
 OpHistory::Version OpHistory::read_version(std::string_view line) {
   Version version;
   version.since = number_of(take(&line, kSpace));
-  version.newest = line.empty();
   version.is_gone = line == "-";
-  if (version.newest || version.is_gone) return version;
+  if (version.is_gone) return version;
+  version.newest = std::count(line.begin(), line.end(), '|') == 1;
   version.inputs = read_parameters(take(&line, ">"));
   version.outputs = read_parameters(take(&line, "|"));
   for_each_word(take(&line, "|"), [&](std::string_view word) { version.sets.push_back(number_of(word)); });
@@ -170,9 +170,8 @@ std::string OpHistory::misfit_of_attrs(const NodeForm& node, const Version& vers
 }
 
 std::string OpHistory::misfit(const NodeForm& node, const Version& version) {
-  if (version.newest) return {};
   if (version.is_gone) return "it is no longer in use";
-  std::string why = misfit_of_attrs(node, version);
+  std::string why = version.newest ? std::string() : misfit_of_attrs(node, version);
   Types types(version.sets);
   if (why.empty()) why = misfit_of_values("input", node.inputs, version.inputs, &types);
   if (why.empty()) why = misfit_of_values("output", node.outputs, version.outputs, &types);

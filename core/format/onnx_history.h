@@ -1,4 +1,4 @@
-// What ONNX's own operators were like in older opsets.
+// What ONNX's own operators are like in each opset.
 #pragma once
 
 #include <map>
@@ -26,14 +26,14 @@ struct NodeForm {
   const Attrs& attrs;
 };
 
-// Made from a table of the schemas of ONNX, which leaves out the newest one of each operator: the graph was checked against
-// that.
+// Made from a table of the schemas of ONNX. Of the newest one of each operator it says what inputs and outputs may be, as
+// graphs have more types; graphs were checked against its attributes.
 class OpHistory {
  public:
   OpHistory();
 
-  // Why the opset does not have such a node; "" if it has. Attributes that it lacks count only where their values are not
-  // those that nodes without them have.
+  // Why the opset does not have such a node; "" if it has, or if ONNX does not know the operator at all. Attributes that it
+  // lacks count only where their values are not those that nodes without them have.
   std::string misfit(const NodeForm& node, int opset) const;
   // Whether nodes of the operator may have the attribute in that opset.
   bool has_attr(std::string_view op, std::string_view name, int opset) const;
@@ -48,7 +48,7 @@ class OpHistory {
   };
   struct Version {
     int since = 1;
-    bool newest = false;   // nothing is said of it
+    bool newest = false;   // nothing is said of its attributes
     bool is_gone = false;  // it is deprecated from here on
     std::vector<Parameter> inputs, outputs;
     std::vector<int> sets;  // what the variables a, b, c, ... may be
@@ -66,7 +66,6 @@ class OpHistory {
   static std::string misfit_of_values(const char* what, const std::vector<const ValueType*>& values,
                                       const std::vector<Parameter>& parameters, Types* types);
 
-  // Operators that have been as they are since the first of these opsets are not in it.
   std::map<std::string_view, std::vector<Version>> versions_;
 };
 

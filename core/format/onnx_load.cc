@@ -289,7 +289,7 @@ class Loader {
       return add_call(graph, wire, *function, std::move(given));
     }
     if (domain == kTrainingDomain && wire.op_type == "Gradient") return add_gradient(*graph, wire, given);
-    const OpDef* op = ops_.find(domain, wire.op_type);
+    const OpDef* op = operator_of(ops_, domain, wire.op_type);
     if (op == nullptr) return unknown_operator(domain, wire.op_type);
     WEFT_CHECK(check_operator(ops_, domain, wire.op_type, frame().opsets.of(domain)));
     Attrs attrs;
@@ -325,7 +325,7 @@ class Loader {
       std::vector<ValueType> types;
       // Older versions may have other inputs: of those the file must say what its sub-graph takes.
       const bool newest = std::all_of(op->upgrades().begin(), op->upgrades().end(), [&](const Upgrade& upgrade) {
-        return graph->opsets().of(domain) >= upgrade.version;
+        return graph->opsets().of(op->domain()) >= upgrade.version;
       });
       if (newest) {
         // What is wrong with the node is said when it is added.
@@ -341,7 +341,7 @@ class Loader {
     if (wire.name.empty() && !wire.outputs.empty()) options.name = wire.outputs[0];
     options.output_count = static_cast<int>(wire.outputs.size());
     while (options.output_count > 0 && wire.outputs[options.output_count - 1].empty()) --options.output_count;
-    Result<NodeId> node = graph->add(domain, wire.op_type, std::move(inputs), std::move(attrs), std::move(options));
+    Result<NodeId> node = graph->add(op->domain(), op->name(), std::move(inputs), std::move(attrs), std::move(options));
     if (!node.ok()) return node.status();
     const Node& made = graph->node(*node);
     if (made.output_count < options.output_count) return data_loss("it has too many outputs");

@@ -81,12 +81,17 @@ class Walk {
 
 }  // namespace
 
+const OpDef* operator_of(const OpRegistry& ops, std::string_view domain, std::string_view name) {
+  const OpDef* op = ops.find(domain, name);
+  return op == nullptr && domain == kWeftDomain ? ops.find(kOnnxDomain, name) : op;
+}
+
 Status check_operator(const OpRegistry& ops, std::string_view domain, std::string_view name, int version) {
   const bool by_the_reader = (domain == kWeftDomain && (name == "Attach" || name == "Variable")) ||
                              (domain == kTrainingDomain && name == "Gradient");
   if (by_the_reader) return {};
   const std::string full = domain.empty() ? std::string(name) : cat(domain, ".", name);
-  const OpDef* op = ops.find(domain, name);
+  const OpDef* op = operator_of(ops, domain, name);
   if (op == nullptr) return unimplemented("the operator ", full, " is not known");
   if (version == 0) {
     return data_loss("the model has a node of the domain '", domain, "' but does not say of which version");

@@ -22,6 +22,10 @@ struct ModelUse {
   int64_t weights = 0, weight_elements = 0, weight_bytes = 0;
 };
 
+// The operator that a node of a file names, null for none. One of the domain `weft` may be one of ONNX's, of the version that
+// the file is of: it stands there where its node is of types that ONNX does not have it with.
+const OpDef* operator_of(const OpRegistry& ops, std::string_view domain, std::string_view name);
+
 // That nodes of an operator can be read. `version` is that of its domain.
 Status check_operator(const OpRegistry& ops, std::string_view domain, std::string_view name, int version);
 

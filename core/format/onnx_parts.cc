@@ -1,8 +1,10 @@
-// What is written in the place of a node: the operators that it is made of, or its form in an older opset.
+// What is written in the place of a node: the operators that it is made of, its form in an older opset, or its like of wider
+// types.
 #include "core/format/onnx_parts.h"
 
 #include "core/graph/downgrade.h"
 #include "core/graph/subgraph.h"
+#include "core/passes/widen.h"
 
 namespace weft::onnx {
 
@@ -62,7 +64,44 @@ Result<Parts> form_in(const Graph& graph, const Node& node, const OpDef& op, con
   return parts;
 }
 
+// Whether today's operator has the node with the types of a widening.
+bool is_known(const Graph& graph, const Node& node, const Widening& widening, const OpHistory& history) {
+  const NodeForm as_it_is = form_of(graph, node, *node.op);
+  std::vector<ValueType> types;  // those that change
+  types.reserve(as_it_is.inputs.size() + as_it_is.outputs.size());
+  const auto changed = [&](std::vector<const ValueType*> values, const std::vector<DType>& dtypes) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] == nullptr || dtypes[i] == DType::kNone) continue;
+      types.push_back(*values[i]);
+      types.back().dtype = dtypes[i];
+      values[i] = &types.back();
+    }
+    return values;
+  };
+  const NodeForm wider{as_it_is.op, *node.op, changed(as_it_is.inputs, widening.inputs),
+                       changed(as_it_is.outputs, widening.outputs), widening.attrs};
+  return history.misfit(wider, kUnreleasedOpset).empty();
+}
+
+// An infinity of 8 bits stays one.
+Expr cast_back(Expr x, DType to) {
+  const bool saturates = !is_float(to) || dtype_bits(to) != 8;
+  return saturates ? cast(x, to)
+                   : make(x.scope(), "Cast", {x}, {{"to", static_cast<int64_t>(to)}, {"saturate", int64_t{0}}});
+}
+
 }  // namespace
+
+NodeForm form_of(const Graph& graph, const Node& node, const OpDef& op) {
+  NodeForm form{op.name(), op, {}, {}, node.attrs};
+  for (int i = 0; i < node.schema_inputs; ++i) {
+    const ValueId id = node.inputs[static_cast<size_t>(i)];
+    form.inputs.push_back(id == kNoValue ? nullptr : &graph.type(id));
+  }
+  while (!form.inputs.empty() && form.inputs.back() == nullptr) form.inputs.pop_back();
+  for (int i = 0; i < node.output_count; ++i) form.outputs.push_back(&graph.type(node.output(i)));
+  return form;
+}
 
 Result<Parts> body_of(const Graph& graph, const Node& node) {
   WEFT_TRY(Parts parts, stand_ins(graph, node, node.inputs.size()));
@@ -77,9 +116,42 @@ Result<Parts> older_form(const Graph& graph, const Node& node, const OpDef& op, 
   Result<Parts> parts = form_in(graph, node, op, history, opset);
   if (parts.ok()) return parts;
   int needed = opset + 1;
-  while (needed < kUnreleasedOpset && !form_in(graph, node, op, history, needed).ok()) ++needed;
+  while (needed <= kUnreleasedOpset && !form_in(graph, node, op, history, needed).ok()) ++needed;
+  if (needed > kUnreleasedOpset) {
+    return unimplemented("no opset has such a node of ", op.name(), ": ",
+                         form_in(graph, node, op, history, kUnreleasedOpset).status().message());
+  }
   return unimplemented(op.name(), " needs opset ", needed, ", but opset ", opset,
                        " was asked for: ", parts.status().message());
+}
+
+Result<std::optional<Parts>> wider_form(const Graph& graph, const Node& node, const OpHistory& history) {
+  const auto fits = [&](const Widening& widening) { return is_known(graph, node, widening, history); };
+  // What a sub-graph captures has types of its own.
+  if (static_cast<size_t>(node.schema_inputs) < node.inputs.size()) return std::optional<Parts>();
+  std::optional<Widening> widening;
+  if (node.op->body_fn() == nullptr) {
+    widening = widening_that_fits(graph, node, fits);
+  } else {
+    widening = widen_halves(graph, node);
+    if (widening && !fits(*widening)) widening.reset();
+  }
+  if (!widening) return std::optional<Parts>();
+  WEFT_TRY(Parts parts, stand_ins(graph, node, node.inputs.size()));
+  ExprScope scope(*parts.graph);
+  std::vector<Expr> inputs = expressions(scope, parts.given);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (widening->inputs[i] != DType::kNone) inputs[i] = cast(inputs[i], widening->inputs[i]);
+  }
+  std::vector<Expr> outputs =
+      make_all(scope, node.op->full_name(), inputs, widening->attrs, node.output_count, node.name);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (widening->outputs[i] == DType::kNone) continue;
+    outputs[i] = cast_back(outputs[i], graph.type(node.output(static_cast<int>(i))).dtype);
+  }
+  WEFT_CHECK(scope.status());
+  parts.outputs = ids_of(outputs);
+  return std::optional<Parts>(std::move(parts));
 }
 
 }  // namespace weft::onnx

@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "core/format/onnx_history.h"
 #include "core/format/onnx_parts.h"
+#include "core/format/onnx_type.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
 #include "core/graph/walk.h"
@@ -29,9 +30,7 @@ constexpr int kLastMlWithGone = 4;
 class Writer {
  public:
   Writer(const ModelContents& contents, const WeightsFile* weights, NamedTensors* outside)
-      : contents_(contents), weights_(weights), outside_(outside), opset_(static_cast<int>(contents.options.opset)) {
-    if (opset_ != 0) history_.emplace();
-  }
+      : contents_(contents), weights_(weights), outside_(outside), opset_(static_cast<int>(contents.options.opset)) {}
 
   Result<std::string> write() {
     {
@@ -130,7 +129,7 @@ class Writer {
       if (trainable) add_entry(proto, 16, kTrainableMark, *trainable ? "1" : "0");
     }
     if (initializers_are_inputs()) {
-      add_value(graph, 11, ValueType::tensor(tensor.dtype(), to_dims(tensor.shape())), name);
+      write_value(graph, 11, ValueType::tensor(tensor.dtype(), to_dims(tensor.shape())), name);
     }
     return {};
   }
@@ -138,52 +137,6 @@ class Writer {
     pbf_writer entry(message, field);
     entry.add_string(1, key.data(), key.size());
     entry.add_string(2, value.data(), value.size());
-  }
-
-  // -- Types.
-
-  static void add_value(pbf_writer& graph, int field, const ValueType& type, std::string_view name) {
-    pbf_writer value(graph, static_cast<protozero::pbf_tag_type>(field));
-    value.add_string(1, name.data(), name.size());
-    if (type.dtype == DType::kNone) return;  // an output may leave its type open
-    pbf_writer proto(value, 2);
-    add_type(proto, type);
-  }
-
-  // A TypeProto: a tensor 1, a sequence 4, a map 5, an optional 9.
-  static void add_type(pbf_writer& proto, const ValueType& type) {
-    switch (type.kind) {
-      case Kind::kSequence:
-      case Kind::kOptional: {
-        ValueType held = type.held();
-        if (type.kind == Kind::kSequence) held.has_rank = false;
-        pbf_writer around(proto, type.kind == Kind::kSequence ? 4 : 9);
-        pbf_writer element(around, 1);
-        return add_type(element, held);
-      }
-      case Kind::kMap: {
-        pbf_writer map(proto, 5);
-        map.add_int32(1, static_cast<int32_t>(type.keys));
-        pbf_writer values(map, 2);
-        return add_type(values, ValueType::tensor(type.dtype, {}));
-      }
-      case Kind::kTensor: return add_tensor_type(proto, type);
-    }
-  }
-
-  static void add_tensor_type(pbf_writer& proto, const ValueType& type) {
-    pbf_writer tensor(proto, 1);
-    tensor.add_int32(1, static_cast<int32_t>(type.dtype));
-    if (!type.has_rank) return;
-    if (type.dims.empty()) tensor.add_message(2, "", 0);  // an empty writer would leave it out
-    pbf_writer shape(tensor, 2);
-    for (const Dim& dim : type.dims) {
-      pbf_writer item(shape, 1);
-      if (dim.known())
-        item.add_int64(1, dim.value());
-      else
-        item.add_string(2, dim.text());
-    }
   }
 
   // -- Graphs and nodes. All names of a file are different, those of branches too.
@@ -264,7 +217,7 @@ class Writer {
   // The node's form in that opset, if rewrites lead to one.
   std::optional<Parts> rewritten(const Graph& graph, const Node& node) const {
     if (node.op->domain() != kOnnxDomain || !has_rewrite(*node.op)) return std::nullopt;
-    Result<Parts> form = older_form(graph, node, *node.op, *history_, opset_);
+    Result<Parts> form = older_form(graph, node, *node.op, history_, opset_);
     return form.ok() ? std::optional<Parts>(std::move(*form)) : std::nullopt;
   }
 
@@ -286,7 +239,7 @@ class Writer {
       if (!needed[static_cast<size_t>(id)] || captured.count(first) != 0) continue;
       const std::string& name = names[static_cast<size_t>(first)];
       if (node.is(kWeftDomain, "Input")) {
-        add_value(out, 11, graph.type(first), name);
+        write_value(out, 11, graph.type(first), name);
       } else if (node.is("Constant") && made.count(first) == 0) {
         // What becomes an attribute in an older opset need not be there; that is known in the end.
         if (opset_ == 0) WEFT_CHECK(add_initializer(out, *graph.value(first).constant, name));
@@ -305,10 +258,11 @@ class Writer {
                     (graph.producer(id).is("Constant") && made.count(id) == 0);
       // A model's output is made by a node of its own, and each but once.
       if (!passed && shown.insert(name).second) {
-        add_value(out, 12, graph.type(id), name);
+        write_value(out, 12, graph.type(id), name);
         continue;
       }
-      WEFT_CHECK(check_passed(graph.type(id), graph.ops()).within(cat("the output '", name, "' is passed on: ")));
+      const Result<std::string_view> domain = identity_domain(graph.type(id), graph.ops());
+      if (!domain.ok()) return domain.status().within(cat("the output '", name, "' is passed on: "));
       std::string copy = claim(name + "/output", prefix);
       shown.insert(copy);
       read_.insert(name);
@@ -318,8 +272,9 @@ class Writer {
         node.add_string(2, copy);
         node.add_string(3, copy);
         node.add_string(4, "Identity");
+        if (!domain->empty()) node.add_string(7, domain->data(), domain->size());
       }
-      add_value(out, 12, graph.type(id), copy);
+      write_value(out, 12, graph.type(id), copy);
     }
     return opset_ == 0 ? Status() : add_constants(out, graph, needed, made, names);
   }
@@ -338,13 +293,15 @@ class Writer {
     return {};
   }
 
-  // Whether the opset has an Identity of that type.
-  Status check_passed(const ValueType& type, const OpRegistry& ops) const {
-    if (opset_ == 0) return {};
+  // Where the Identity of a type is to be found: in ai.onnx, or where no version there has it in our own domain.
+  Result<std::string_view> identity_domain(const ValueType& type, const OpRegistry& ops) {
     const Attrs none;
-    const std::string why =
-        history_->misfit({"Identity", *ops.find(kOnnxDomain, "Identity"), {&type}, {&type}, none}, opset_);
-    return why.empty() ? Status() : unimplemented("opset ", opset_, " has no Identity of ", type.text());
+    const int opset = opset_ == 0 ? kUnreleasedOpset : opset_;
+    const NodeForm form{"Identity", *ops.find(kOnnxDomain, "Identity"), {&type}, {&type}, none};
+    if (history_.misfit(form, opset).empty()) return kOnnxDomain;
+    if (opset_ != 0) return unimplemented("opset ", opset_, " has no Identity of ", type.text());
+    domains_.emplace(kWeftDomain, kWeftOpset);
+    return kWeftDomain;
   }
 
   Status add_variable(pbf_writer& out, const VariableInfo& variable, const std::vector<std::string>& names) {
@@ -398,15 +355,23 @@ class Writer {
         return unimplemented(op->full_name(), " is not of ONNX");
       }
     }
-    if (!is_as_today(*op)) return add_older(out, graph, node, *op, names, prefix);
+    const bool fits =
+        op->domain() != kOnnxDomain || history_.misfit(form_of(graph, node, *op), kUnreleasedOpset).empty();
+    if (opset_ == 0 && !fits) return add_unlike(out, graph, node, *op, names, prefix, within);
+    if (!fits || !is_as_today(*op)) return add_older(out, graph, node, *op, names, prefix);
+    return add_as_it_is(out, graph, node, *op, names, prefix, op->domain());
+  }
+
+  Status add_as_it_is(pbf_writer& out, const Graph& graph, const Node& node, const OpDef& op,
+                      const std::vector<std::string>& names, const std::string& prefix, std::string_view domain) {
     const std::vector<ValueId> inputs(node.inputs.begin(), node.inputs.begin() + node.schema_inputs);
-    return add_proto(out, {*op, op->name(), texts(inputs, names), node.attrs}, graph, node, names, prefix);
+    return add_proto(out, {op, op.name(), domain, texts(inputs, names), node.attrs}, graph, node, names, prefix);
   }
 
   // Whether nothing can be different in the opset that was asked for.
   bool is_as_today(const OpDef& op) const {
     if (opset_ == 0 || op.domain() != kOnnxDomain) return true;
-    return !has_rewrite(op) && history_->is_newest(op.name(), opset_);
+    return !has_rewrite(op) && history_.is_newest(op.name(), opset_);
   }
   bool has_rewrite(const OpDef& op) const {
     return std::any_of(op.downgrades().begin(), op.downgrades().end(),
@@ -417,7 +382,7 @@ class Writer {
   Status add_older(pbf_writer& out, const Graph& graph, const Node& node, const OpDef& op,
                    const std::vector<std::string>& names, const std::string& prefix) {
     WEFT_CHECK(enter_parts());
-    Result<Parts> form = older_form(graph, node, op, *history_, opset_);
+    Result<Parts> form = known_form(graph, node, op, opset_);
     Status status = form.status();
     if (form.ok()) {
       status = add_parts(out, *form, graph, node, names, prefix, Within::kOnnxOperator);
@@ -432,6 +397,34 @@ class Writer {
     }
     --parts_depth_;
     return status;
+  }
+
+  // Its form in that opset, or one of wider types where no opset has those that it is of.
+  Result<Parts> known_form(const Graph& graph, const Node& node, const OpDef& op, int opset) const {
+    Result<Parts> form = older_form(graph, node, op, history_, opset);
+    if (form.ok() || node.op != &op || history_.misfit(form_of(graph, node, op), kUnreleasedOpset).empty()) return form;
+    WEFT_TRY(std::optional<Parts> wider, wider_form(graph, node, history_));
+    return wider ? Result<Parts>(std::move(*wider)) : std::move(form);
+  }
+
+  // A node of types that no version of its operator has, where no opset was asked for. A file for Weft, and one for others
+  // that cannot say it otherwise, has it in the domain `weft`: nobody else takes it for ONNX's, and Weft reads it as that.
+  Status add_unlike(pbf_writer& out, const Graph& graph, const Node& node, const OpDef& op,
+                    const std::vector<std::string>& names, const std::string& prefix, Within within) {
+    if (!contents_.options.training) {
+      Result<Parts> parts = known_form(graph, node, op, kUnreleasedOpset);
+      if (!parts.ok() && op.body_fn() != nullptr) parts = body_of(graph, node);
+      if (parts.ok()) {
+        WEFT_CHECK(enter_parts());
+        const Status status = add_parts(out, *parts, graph, node, names, prefix, within);
+        --parts_depth_;
+        return status;
+      }
+    }
+    if (graph.ops().find(kWeftDomain, op.name()) != nullptr) {
+      return unimplemented("ONNX has no ", op.name(), " of such types, and weft.", op.name(), " is another operator");
+    }
+    return add_as_it_is(out, graph, node, op, names, prefix, kWeftDomain);
   }
 
   // Operators that are made of others that are made of others...
@@ -450,7 +443,7 @@ class Writer {
   // What a file says of a node's operator and what it is given.
   struct NodeText {
     const OpDef& op;
-    std::string_view type;  // its name in the file
+    std::string_view type, domain;  // its name in the file
     std::vector<std::string> inputs;
     const Attrs& attrs;
   };
@@ -458,11 +451,11 @@ class Writer {
   // `graph`, `node` and `names` are those of the graph that it is a node of, or stands for one of.
   Status add_proto(pbf_writer& out, const NodeText& text, const Graph& graph, const Node& node,
                    const std::vector<std::string>& names, const std::string& prefix) {
-    const std::string_view domain = text.op.domain();
+    const std::string_view domain = text.domain;
     const bool own = domain == kWeftDomain;
-    int& since = domains_[domain];
     const bool any = node.schema_inputs > 0 && node.inputs[0] != kNoValue;
     const DType first = any ? graph.type(node.inputs[0]).dtype : DType::kNone;
+    int& since = domains_[domain];
     since = std::max(since, own ? kWeftOpset : text.op.since_version(first));
     has_gone_ = has_gone_ ||
                 (domain == kMlDomain && std::find(std::begin(kGone), std::end(kGone), text.type) != std::end(kGone));
@@ -558,7 +551,7 @@ class Writer {
       WEFT_CHECK(add_node(out, parts, part, inner, prefix + node.name + "/", within));
     }
     if (made.def != nullptr) {
-      const NodeText text{*made.def, made.op, texts(made.inputs, inner), made.attrs};
+      const NodeText text{*made.def, made.op, made.def->domain(), texts(made.inputs, inner), made.attrs};
       WEFT_CHECK(add_proto(out, text, graph, node, names, prefix));
     }
     // Some of them may have become attributes.
@@ -622,7 +615,7 @@ class Writer {
     out.add_string(1, name.data(), name.size());
     {
       pbf_writer proto(out, 14);
-      add_type(proto, type);
+      write_type(proto, type);
     }
     out.add_int32(20, kTypeType);
     return {};
@@ -646,8 +639,8 @@ class Writer {
   const ModelContents& contents_;
   const WeightsFile* weights_;
   NamedTensors* outside_;
-  const int opset_;                   // of ai.onnx, 0 for the newest
-  std::optional<OpHistory> history_;  // if there is one
+  const int opset_;  // of ai.onnx, 0 for the newest
+  const OpHistory history_;
   std::string file_;
   std::map<std::string_view, int> domains_;  // of its nodes, with the version that the newest of them came with
   bool has_gone_ = false;                    // some node is of kGone

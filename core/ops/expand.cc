@@ -255,6 +255,16 @@ Status range_in_parts(DowngradeContext& c) {
   return s.status();
 }
 
+// ONNX has none of strings and complex numbers.
+Status value_expanded(DowngradeContext& c) {
+  const DType dtype = c.output(0).dtype;
+  if (dtype != DType::kString && !is_complex(dtype)) return {};
+  ExprScope& s = c.scope();
+  WEFT_TRY(Tensor value, c.attrs.find("value")->tensor().reshaped({}));
+  c.replace({make(s, "Expand", {constant(s, std::move(value)), c.inputs[0]})});
+  return s.status();
+}
+
 }  // namespace
 
 void define_op_expand(OpRegistry& ops) {
@@ -311,7 +321,8 @@ void define_op_expand(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T", "The tensor.")
       .infer(infer_constant_of_shape)
-      .no_gradient("its input is a shape");
+      .no_gradient("its input is a shape")
+      .downgrade(kUnreleasedOpset + 1, value_expanded);  // at every opset
 }
 
 }  // namespace weft

@@ -157,6 +157,34 @@ KernelContext widened_context(const KernelContext& as_it_is, const Widening& wid
   return KernelContext(widening.attrs, std::move(inputs), std::move(outputs));
 }
 
+template <typename Fits>
+std::optional<Widening> first_widening(const Search& search, const Fits& fits) {
+  const std::vector<Variable>& variables = search.variables();
+  const uint32_t all = (1u << variables.size()) - 1;
+  for (int changed = 1; changed <= static_cast<int>(variables.size()); ++changed) {
+    for (uint32_t subset = 1; subset <= all; ++subset) {
+      if (std::popcount(subset) != changed) continue;
+      // Counts through the types of the variables in the subset, the last one fastest.
+      std::vector<size_t> at(variables.size(), 0);
+      for (bool more = true; more;) {
+        std::vector<DType> chosen(variables.size(), DType::kNone);
+        for (size_t v = 0; v < variables.size(); ++v) {
+          if ((subset >> v & 1) != 0) chosen[v] = variables[v].wider[at[v]];
+        }
+        Widening widening = search.widening(chosen);
+        if (fits(widening)) return widening;
+        more = false;
+        for (size_t v = variables.size(); v-- > 0 && !more;) {
+          if ((subset >> v & 1) == 0) continue;
+          more = ++at[v] < variables[v].wider.size();
+          if (!more) at[v] = 0;
+        }
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool may_widen(const Graph& graph, const Node& node) {
@@ -170,32 +198,15 @@ bool may_widen(const Graph& graph, const Node& node) {
 
 std::optional<Widening> find_widening(const Graph& graph, const Node& node,
                                       const std::function<bool(const KernelContext&)>& accepts) {
-  const Search search(graph, node);
-  const std::vector<Variable>& variables = search.variables();
   const KernelContext as_it_is = kernel_context(graph, node);
-  const uint32_t all = (1u << variables.size()) - 1;
-  for (int changed = 1; changed <= static_cast<int>(variables.size()); ++changed) {
-    for (uint32_t subset = 1; subset <= all; ++subset) {
-      if (std::popcount(subset) != changed) continue;
-      // Counts through the types of the variables in the subset, the last one fastest.
-      std::vector<size_t> at(variables.size(), 0);
-      for (bool more = true; more;) {
-        std::vector<DType> chosen(variables.size(), DType::kNone);
-        for (size_t v = 0; v < variables.size(); ++v) {
-          if ((subset >> v & 1) != 0) chosen[v] = variables[v].wider[at[v]];
-        }
-        Widening widening = search.widening(chosen);
-        if (accepts(widened_context(as_it_is, widening))) return widening;
-        more = false;
-        for (size_t v = variables.size(); v-- > 0 && !more;) {
-          if ((subset >> v & 1) == 0) continue;
-          more = ++at[v] < variables[v].wider.size();
-          if (!more) at[v] = 0;
-        }
-      }
-    }
-  }
-  return std::nullopt;
+  return first_widening(Search(graph, node), [&](const Widening& widening) {
+    return accepts(widened_context(as_it_is, widening));
+  });
+}
+
+std::optional<Widening> widening_that_fits(const Graph& graph, const Node& node,
+                                           const std::function<bool(const Widening&)>& fits) {
+  return first_widening(Search(graph, node), fits);
 }
 
 std::optional<Widening> widen_halves(const Graph& graph, const Node& node) {

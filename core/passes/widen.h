@@ -24,6 +24,9 @@ bool may_widen(const Graph& graph, const Node& node);
 // type that its operator allows; a variable that a sequence is of stays. All shapes must be numbers.
 std::optional<Widening> find_widening(const Graph& graph, const Node& node,
                                       const std::function<bool(const KernelContext&)>& accepts);
+// The same by types alone, whatever the shapes are.
+std::optional<Widening> widening_that_fits(const Graph& graph, const Node& node,
+                                           const std::function<bool(const Widening&)>& fits);
 
 // For an operator without a kernel, whose body is to be computed without rounding halves in between. Nothing if it has none,
 // or if an attribute says in which types its parts are computed.

@@ -123,7 +123,29 @@ def test_weights_stand_beside_a_file_of_an_older_opset(tmp_path: pathlib.Path) -
         np.testing.assert_allclose(session.run(None, {"x": values})[0], wanted, 1e-5, 1e-5)
 
 
-def test_the_table_of_older_schemas_is_that_of_onnx() -> None:
+def test_the_table_of_schemas_is_that_of_onnx() -> None:
     tool = ROOT / "tools" / "write_op_history"
     done = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("opset", [0, 13, 25])
+def test_no_node_is_of_types_that_onnx_does_not_have_it_with(opset: int, tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [4])
+    halves = weft.celu(weft.cast(x, "f16"), alpha=2.0)
+    doubles = weft.celu(weft.cast(x, "f64"), alpha=2.0)
+    different = weft.unique(weft.cast(x, "bf16"))
+    outputs = [weft.cast(value, "f32") for value in (halves, doubles, different)]
+    values = np.array([2, -1, -1, 0.5], "f4")
+    path = tmp_path / "model.onnx"
+    graph.save(path, outputs, opset=opset)
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node if node.op_type in ("Celu", "Unique")] == ["Celu", "Unique"]
+    # 2 (e^-0.5 - 1), to the digits that f16 has of it, and to those of f32.
+    wanted = ([2, -0.787109375, -0.787109375, 0.5], [2, -0.7869387, -0.7869387, 0.5], [-1, 0.5, 2])
+    again = weft.Graph.load(path)
+    for found in (weft.Session(again).run({again.inputs[0]: values}, again.outputs), evaluate(model, values)):
+        for got, expected in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(got, expected, 1e-6)

@@ -14,9 +14,10 @@
  * KiB and more), int "opset" (that of ai.onnx which the file is of, 7 to 27, for readers that know no later one; not with
  * "training" 1; 0, the default: the newest released one, 26, or 27 where an operator needs it). Nodes are then written in
  * the form that they had in that opset, or as operators that it has; the version of the file format is the one of that
- * time; other domains are as ever: ai.onnx.ml is of its newest version. `options` may be NULL. UNIMPLEMENTED, with the
- * node, for what ONNX cannot say (with "training" 0), and for a node that no operators of "opset" stand for: the error says
- * which opset it needs, and why. */
+ * time; other domains are as ever: ai.onnx.ml is of its newest version. A node whose element types ONNX does not have its
+ * operator with is written as others that say the same, or, where there are none or "training" is 1, in the domain weft.
+ * `options` may be NULL. UNIMPLEMENTED, with the node, for what ONNX cannot say (with "training" 0), and for a node that
+ * no operators of "opset" stand for: the error says which opset it needs, or that none has it, and why. */
 WEFT_API weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count,
                                       weft_session* session, const char* path,
                                       const weft_options* options) WEFT_MUST_USE;

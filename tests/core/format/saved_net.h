@@ -10,7 +10,7 @@ namespace weft {
 
 // What a file says of one of its nodes.
 struct NodeSaid {
-  std::string op;
+  std::string op, domain;
   size_t inputs = 0, outputs = 0;
   std::map<std::string, std::vector<int64_t>> ints;  // attributes; of those of other types the names
 };
@@ -28,6 +28,11 @@ struct FileSaid {
     }
     return nullptr;
   }
+  std::vector<std::string> ops() const {
+    std::vector<std::string> out;
+    for (const NodeSaid& node : nodes) out.push_back(node.op);
+    return out;
+  }
 };
 
 inline FileSaid said(const std::string& bytes) {
@@ -43,6 +48,7 @@ inline FileSaid said(const std::string& bytes) {
     const NodeWire node = *read_node(node_bytes);
     NodeSaid& said = out.nodes.emplace_back();
     said.op = node.op_type;
+    said.domain = node.domain;
     said.inputs = node.inputs.size();
     said.outputs = node.outputs.size();
     for (std::string_view attribute_bytes : node.attributes) {
@@ -63,6 +69,13 @@ struct Net {
       : x(*graph->add_input("x", ValueType::tensor(dtype, std::move(dims)))) {}
 
   ValueId numbers(const std::vector<int64_t>& values) { return *graph->add_constant(Tensor::vector<int64_t>(values)); }
+  // The first output of a node without a name.
+  ValueId made(const char* op, std::vector<ValueId> inputs, Attrs attrs = {}) {
+    Result<NodeId> id = graph->add("", op, std::move(inputs), std::move(attrs));
+    EXPECT_TRUE(id.ok()) << id.status().text();
+    return graph->node(*id).output(0);
+  }
+  ValueId cast(ValueId value, DType to) { return made("Cast", {value}, {{"to", static_cast<int64_t>(to)}}); }
   // The first output of a node, whose outputs become those of the graph.
   ValueId add(const char* op, std::vector<ValueId> inputs, Attrs attrs = {}, int outputs = 0) {
     NodeOptions options;
