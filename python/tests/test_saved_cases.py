@@ -10,13 +10,11 @@ and the list is written by
 """
 
 import contextlib
-import dataclasses
 import os
 import pathlib
-import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import onnx
@@ -26,18 +24,14 @@ from onnx import defs
 import weft
 
 import judging
-import test_onnx_cases
 from test_onnx_cases import DIFFERS, RANDOM, agree, build, cases, plain
-
-sys.path.insert(0, str(cases.ROOT / "tests" / "differential"))
-from judges import ONNXRUNTIME, REFERENCE, UNSUPPORTED  # noqa: E402
+from wrong_judges import CAN_NOT, CHECKER, KNOWN, ONNXRUNTIME, REFERENCE, TOO_MUCH, Known
 
 OPSETS = range(7, 27)
 VERSIONS: dict[str, set[int]] = defaultdict(set)  # of each operator
 for schema in defs.get_all_schemas_with_history():
     if schema.domain == "":
         VERSIONS[schema.name].add(schema.since_version)
-CHECKER = "onnx.checker"
 JUDGES = {REFERENCE: judging.reference, ONNXRUNTIME: judging.runtime}
 Ask = Callable[..., list[Any] | str]  # judging.answer, in one process or another
 FILES = [file for file in cases.load() if "." not in file.op]  # an opset is one of ONNX's own domain
@@ -46,44 +40,6 @@ HEADER = """# The first opset that each case of tests/ops can be saved for, wher
 # 27: none of 7 to 26. Those that are not named can be saved for 7.
 # Written by `tools/with_package python/tests/test_saved_cases.py`; do not edit.
 """
-CAN_NOT = {
-    REFERENCE: (
-        *UNSUPPORTED[REFERENCE],
-        "No implementation for operator",
-        "Not implemented for mode",
-        "Unable to find output name",  # a third one, of LSTM
-    ),
-    ONNXRUNTIME: (*UNSUPPORTED[ONNXRUNTIME], *test_onnx_cases.UNSUPPORTED),
-    CHECKER: (),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """Where a judge is wrong about the saved files, or cannot read them."""
-
-    op: str
-    judge: str
-    last: int  # of opsets
-    why: str
-    names: str = ""  # of cases, with spaces between them; all if there is none
-
-    def fits(self, op: str, name: str, judge: str, opset: int) -> bool:
-        return (op, judge) == (self.op, self.judge) and opset <= self.last and name in (self.names.split() or [name])
-
-
-KNOWN = [
-    Known("BatchNormalization", REFERENCE, 13, "it trains whenever there is a momentum, which has a default"),
-    Known("GridSample", REFERENCE, 19, "it knows the names that modes have since 20 alone"),
-    Known("LRN", REFERENCE, 26, "it normalizes as many channels as there are images"),
-    Known("LpNormalization", REFERENCE, 26, "its norm sums the elements, not their absolute values",
-          "norm_1_axis_0 norm_1_axis_1 norm_1_axis_m1 zeros_1"),
-    Known("OneHot", REFERENCE, 26, "it takes indices beyond the depth modulo the depth"),
-    Known("RNN", REFERENCE, 13, "without a layout it swaps the batch and the steps"),
-    Known("Resize", REFERENCE, 10, "it does not read the scales, which were the second input"),
-]
-# Which onnx.reference would make the padding of: gigabytes.
-TOO_LARGE = {("AveragePool", "window_far_larger_than_the_plane"), ("MaxPool", "window_far_larger_than_the_plane")}
 used: set[tuple[Known, str]] = set()  # with the names of cases
 
 
@@ -163,7 +119,7 @@ def complaints(op: str, case: cases.Case, opset: int, ask: Ask, path: pathlib.Pa
     known = {item.name for item in read.input} - {item.name for item in read.initializer}
     feeds = {name: value for name, value in feeds.items() if name in known}
     for judge, gives in JUDGES.items() if op not in RANDOM else ():
-        if judge == REFERENCE and (op, case.name) in TOO_LARGE:
+        if judge == REFERENCE and (op, case.name) in TOO_MUCH:
             continue
         found = ask(gives, model, feeds)
         if not isinstance(found, str):
@@ -175,12 +131,15 @@ def complaints(op: str, case: cases.Case, opset: int, ask: Ask, path: pathlib.Pa
             yield judge, found
 
 
-def problems_of(op: str, case: cases.Case, opset: int, ask: Ask, path: pathlib.Path) -> Iterator[str]:
-    for judge, text in complaints(op, case, opset, ask, path):
-        entries = [entry for entry in KNOWN if entry.fits(op, case.name, judge, opset)]
-        used.update((entry, case.name) for entry in entries)
-        if not entries:
-            yield f"{case.name}, opset {opset}, {judge}: {' '.join(text.split())[:300]}"
+def problems_of(op: str, case: cases.Case, opsets: Iterable[int], ask: Ask, path: pathlib.Path) -> list[str]:
+    found: dict[str, list[int]] = defaultdict(list)  # opsets by what is wrong there
+    for opset in opsets:
+        for judge, text in complaints(op, case, opset, ask, path):
+            entries = [entry for entry in KNOWN if entry.fits(op, case.name, judge, opset)]
+            used.update((entry, case.name) for entry in entries)
+            if not entries:
+                found[f"{judge}: {' '.join(text.split())[:300]}"].append(opset)
+    return [f"{case.name}, opsets {opsets}, {text}" for text, opsets in found.items()]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.op)
@@ -201,9 +160,8 @@ def test_judges_agree(file: Any, ask: Ask, request: pytest.FixtureRequest) -> No
     with scratch() as path:
         for case in usable(file) if everything else some(file):
             first = listed.get((file.op, case.name), OPSETS.start)
-            for opset in OPSETS if everything else changes(file.op):
-                if opset >= first:
-                    problems += problems_of(file.op, case, opset, ask, path)
+            opsets = [opset for opset in (OPSETS if everything else changes(file.op)) if opset >= first]
+            problems += problems_of(file.op, case, opsets, ask, path)
     assert not problems, "\n".join(problems)
 
 
