@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What there is before the first test is no test's: to go through it again after each takes longer than most tests."""
+    """What there is before the first test is no test's: to go through it after each takes longer than most tests."""
     gc.collect()
     gc.freeze()
 
