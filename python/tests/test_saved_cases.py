@@ -87,7 +87,7 @@ def refusals(op: str, case: cases.Case, path: pathlib.Path) -> dict[int, str]:
 
 def read() -> dict[tuple[str, str], int]:
     """The first opsets by operator and case."""
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for line in LIST.read_text().splitlines():
         if not line.startswith("#"):
             op, first, *names = line.split()
@@ -115,8 +115,8 @@ def complaints(op: str, case: cases.Case, opset: int, ask: Ask, path: pathlib.Pa
         yield CHECKER, found
         return
     # The files of the first opsets name their constants as inputs; and what nothing reads is no input.
-    read = onnx.load_from_string(model).graph
-    known = {item.name for item in read.input} - {item.name for item in read.initializer}
+    written = onnx.load_from_string(model).graph
+    known = {item.name for item in written.input} - {item.name for item in written.initializer}
     feeds = {name: value for name, value in feeds.items() if name in known}
     for judge, gives in JUDGES.items() if op not in RANDOM else ():
         if judge == REFERENCE and (op, case.name) in TOO_MUCH:
