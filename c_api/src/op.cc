@@ -35,9 +35,8 @@ BuildBody through(std::shared_ptr<Callback<weft_body_fn>> body) {
     std::vector<int64_t> in, out(outputs->size(), 0);
     for (ValueId id : inputs) in.push_back(to_value(*graph, id));
     const weft_attrs given{attrs, {}};
-    WEFT_CHECK(
-        from_handle(body->function(body->user, new weft_graph(graph), in.data(), static_cast<int32_t>(in.size()),
-                                   &given, out.data(), static_cast<int32_t>(out.size()))));
+    WEFT_CHECK(from_handle(body->function(body->user, new weft_graph(graph), in.data(), static_cast<int32_t>(in.size()),
+                                          &given, out.data(), static_cast<int32_t>(out.size()))));
     for (size_t i = 0; i < out.size(); ++i) {
       if (out[i] == 0) continue;  // which the core says better
       WEFT_TRY((*outputs)[i], from_value(static_cast<const Graph&>(*graph), out[i], cat("output ", i).c_str()));

@@ -11,7 +11,8 @@ Result<std::unique_ptr<Frame>> Frame::make(std::shared_ptr<const Plan> plan) {
   std::unique_ptr<Frame> frame(new Frame(std::move(plan)));
   const Plan& p = *frame->plan_;
   const auto no_room = [&p](const Status& status, const Largest& largest) {
-    return p.at_step(largest.step, status.within(cat("the node that takes most of a run's memory takes ", largest.bytes, " bytes: ")));
+    return p.at_step(largest.step, status.within(cat("the node that takes most of a run's memory takes ", largest.bytes,
+                                                     " bytes: ")));
   };
   Result<std::shared_ptr<Buffer>> arena = Buffer::allocate(p.arena_bytes);
   if (!arena.ok()) return no_room(arena.status(), p.largest);
@@ -49,9 +50,7 @@ void Frame::bind_output(int i, void* data) {
   for (int32_t at : plan_->outputs[i].args) addresses_[at] = data;
 }
 
-Status Frame::failed(int32_t step, const Status& status) const {
-  return plan_->at_step(step, status);
-}
+Status Frame::failed(int32_t step, const Status& status) const { return plan_->at_step(step, status); }
 
 Status Frame::finish(Status status) {
   if (stream_ == nullptr) return status;

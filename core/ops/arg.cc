@@ -86,7 +86,7 @@ Status largest_alone(DowngradeContext& c) {
 
 Status count_to_attr(DowngradeContext& c) {
   WEFT_TRY(const std::vector<int64_t> k, c.known_numbers(1));
-  if (k.size() != 1) return unimplemented("its input 'K' would have to be one number");
+  if (k.size() != 1 || k[0] < 1) return unimplemented("its input 'K' would have to be one number of at least 1");
   c.attrs.set("k", k[0]);
   c.drop_input(1);
   return {};

@@ -89,18 +89,18 @@ Result<Expr> spread(BodyContext& c, Expr value, const char* name) {
 // Where sizes are known in a run alone, a vector must not have stretched x.
 Expr in_shape_of_x(BodyContext& c, Expr y) { return one_number(c.input(1)) ? y : reshape_like(y, c.input(0)); }
 
-// Numbers to the nearest of `dtype`. Casts to types of less than a byte keep low bits, so they come from within its range.
+// Numbers to the nearest of `dtype`. Casts to types of less than a byte keep low bits, so they come from within its range;
+// so do the others, as a file may have this in place of the node, and ONNX leaves open what a Cast gives past the range.
 Expr saturated(Expr x, DType dtype, const Attrs& attrs) {
   ExprScope& s = x.scope();
   if (!is_integer(dtype)) {
     return make(s, "Cast", {x}, {{"to", static_cast<int64_t>(dtype)}, {"saturate", attrs.i("saturate")}});
   }
   const int bits = dtype_bits(dtype);
-  if (bits >= 8) return cast(x, dtype);
-  const bool is_signed = dtype == DType::kI4 || dtype == DType::kI2;
+  const bool is_signed = dtype == DType::kI16 || dtype == DType::kI8 || dtype == DType::kI4 || dtype == DType::kI2;
   const int low = is_signed ? -(1 << (bits - 1)) : 0;
-  Expr whole = cast(x, DType::kI32);
-  return cast(make(s, "Clip", {whole, scalar_like(whole, low), scalar_like(whole, low + (1 << bits) - 1)}), dtype);
+  if (bits < 8) x = cast(x, DType::kI32);
+  return cast(make(s, "Clip", {x, scalar_like(x, low), scalar_like(x, low + (1 << bits) - 1)}), dtype);
 }
 
 // Jacob et al., 2018, arXiv:1712.05877.

@@ -199,9 +199,8 @@ bool may_widen(const Graph& graph, const Node& node) {
 std::optional<Widening> find_widening(const Graph& graph, const Node& node,
                                       const std::function<bool(const KernelContext&)>& accepts) {
   const KernelContext as_it_is = kernel_context(graph, node);
-  return first_widening(Search(graph, node), [&](const Widening& widening) {
-    return accepts(widened_context(as_it_is, widening));
-  });
+  return first_widening(Search(graph, node),
+                        [&](const Widening& widening) { return accepts(widened_context(as_it_is, widening)); });
 }
 
 std::optional<Widening> widening_that_fits(const Graph& graph, const Node& node,

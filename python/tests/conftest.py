@@ -16,6 +16,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-opsets", action="store_true", help="test_saved_cases.py: every case, saved for every opset")
 
 
+def pytest_collection_finish() -> None:
+    """What there is before the first test is no test's: to go through it after each takes longer than most tests."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     gc.collect()
@@ -27,6 +33,7 @@ def no_leaks() -> Iterator[None]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Nothing outlives the whole suite."""
+    gc.unfreeze()
     gc.collect()
     if session.exitstatus == pytest.ExitCode.OK and weft.live_objects() != 0:
         pytest.exit(f"{weft.live_objects()} objects of the library are alive after all tests", 1)

@@ -116,14 +116,19 @@ TEST_F(Faults, ValuesFedTwiceAndValuesOfAnotherGraph) {
   const Tensor two = Tensor::zeros(DType::f32, {2});
   expect_error(error_of([&] { session.run({{x, two}, {x, two}}, {x}); }), WEFT_INVALID_ARGUMENT, "'x' is fed twice");
   expect_error(error_of([&] { session.prepare({x, x}, {x}); }), WEFT_INVALID_ARGUMENT, "'x' is fed twice");
-  expect_error(error_of([&] { session.run({{x, Tensor()}}, {x}); }), WEFT_FAILED_PRECONDITION,
+  expect_error(error_of([&] {
+                 session.run({{x, Tensor()}}, {x});
+               }),
+               WEFT_FAILED_PRECONDITION,
                "the tensor that is fed to 'x' is empty: nothing made it, or it was moved from");
   expect_error(error_of([&] { session.prepare({x}, {x}).bind_input(0, Tensor()); }), WEFT_FAILED_PRECONDITION,
                "the tensor for input 0 is empty: nothing made it, or it was moved from");
   const int line = __LINE__ + 1;
   Value named = other.input("named", DType::f32, "2");
-  expect_error(error_of([&] { session.run({{x, two}}, {named}); }), WEFT_INVALID_ARGUMENT,
-               "fetch 0 is 'named' (built at " + here(line) + "): it belongs to another graph");
+  expect_error(error_of([&] {
+                 session.run({{x, two}}, {named});
+               }),
+               WEFT_INVALID_ARGUMENT, "fetch 0 is 'named' (built at " + here(line) + "): it belongs to another graph");
   const std::string part = "belongs to another graph";
   expect_error(error_of([&] { session.run({{x, two}}, {foreign}); }), WEFT_INVALID_ARGUMENT, part);
   expect_error(error_of([&] { session.run({{foreign, two}}, {x}); }), WEFT_INVALID_ARGUMENT, part);
@@ -152,8 +157,10 @@ TEST_F(Faults, ValuesOfABodyAreToldOfByName) {
   EXPECT_EQ(alone.code(), WEFT_FAILED_PRECONDITION);
   EXPECT_EQ(alone.message(), "input 0" + words);
   const Tensor one = Tensor::scalar(1.0f);
-  expect_error(error_of([&] { weft::Session(graph).run({{x, one}}, {inside}); }), WEFT_INVALID_ARGUMENT,
-               "fetch 0" + words);
+  expect_error(error_of([&] {
+                 weft::Session(graph).run({{x, one}}, {inside});
+               }),
+               WEFT_INVALID_ARGUMENT, "fetch 0" + words);
 }
 
 TEST_F(Faults, IndicesOutsideAndNoNumbers) {

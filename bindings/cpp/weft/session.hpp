@@ -134,8 +134,8 @@ class Prepared {
   /// on the session's device, where what is written must be done when the run begins; INVALID_ARGUMENT on another one.
   void bind_input(int32_t i, const Tensor& tensor) {
     if (tensor.empty()) {
-      throw Error(WEFT_FAILED_PRECONDITION, "the tensor for input " + std::to_string(i) +
-                                                " is empty: nothing made it, or it was moved from");
+      throw Error(WEFT_FAILED_PRECONDITION,
+                  "the tensor for input " + std::to_string(i) + " is empty: nothing made it, or it was moved from");
     }
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
@@ -192,8 +192,8 @@ class Session {
     std::vector<const weft_tensor*> tensors;
     for (const auto& [value, tensor] : feeds) {
       if (tensor.empty()) {
-        throw Error(WEFT_FAILED_PRECONDITION, "the tensor that is fed to '" + value.name() +
-                                                  "' is empty: nothing made it, or it was moved from");
+        throw Error(WEFT_FAILED_PRECONDITION,
+                    "the tensor that is fed to '" + value.name() + "' is empty: nothing made it, or it was moved from");
       }
       fed.push_back(value.id());
       tensors.push_back(tensor.handle());

@@ -121,8 +121,9 @@ TEST(OnnxParameters, ConstantNodesHoldThemWhereNothingElseDoes) {
   };
   const auto with = [&](const Message& c) {
     GraphParts parts = sums({c});
-    parts.nodes.insert(parts.nodes.begin(), {constant("a", tensor_proto("", {1}, 0.5F)), constant("b", tensor_proto("", {}, 2)),
-                                             constant("d", tensor_proto("", {2}, -1e9F))});
+    parts.nodes.insert(parts.nodes.begin(),
+                       {constant("a", tensor_proto("", {1}, 0.5F)), constant("b", tensor_proto("", {}, 2)),
+                        constant("d", tensor_proto("", {2}, -1e9F))});
     return parts;
   };
   const GraphParts alone = with(tensor_proto("c", {}, 1)), beside = with(tensor_proto("c", {2}, 1));
