@@ -287,5 +287,5 @@ def test_a_value_of_a_branch_is_not_one_of_the_graph() -> None:
         return inside[0]
 
     weft.if_(flag, then, lambda: x)
-    with pytest.raises(ValueError):
+    with pytest.raises(weft.FailedPreconditionError, match="it belongs to the body of a sub-graph"):
         inside[0] + x  # noqa: B018
