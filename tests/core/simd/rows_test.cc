@@ -109,7 +109,8 @@ TYPED_TEST(RowsTest, MaxAndSumOfExponentials) {
   });
 }
 
-// In units in the last place of normal results; less than these is rounded to the nearest number or to its neighbour.
+// In units in the last place of normal results; less than these is rounded to the nearest number or to its neighbour. Of f32
+// what is left of log(2) is not taken off, which far from the top is some units more.
 TYPED_TEST(RowsTest, Exponentials) {
   using T = TypeParam;
   const int64_t n = 60000;
@@ -120,13 +121,17 @@ TYPED_TEST(RowsTest, Exponentials) {
     t.exp_sum(x.data(), 0, y.data(), n);
     EXPECT_EQ(y[0], 1);
     EXPECT_EQ(y[n - 1], 0);
-    double most = 0;
+    double most = 0, near_most = 0;
     for (int64_t i = 0; i < n; ++i) {
       const long double right = std::exp(static_cast<long double>(x[i]));
       const T near = static_cast<T>(right), next = std::nextafter(near, T(2));
-      most = std::max(most, static_cast<double>(std::fabs(y[i] - right) / (static_cast<long double>(next) - near)));
+      const auto off = static_cast<double>(std::fabs(y[i] - right) / (static_cast<long double>(next) - near));
+      most = std::max(most, off);
+      if (x[i] > -10) near_most = std::max(near_most, off);
     }
-    EXPECT_LE(most, isa == Isa::kBaseline ? 1.5 : 1.05) << isa_name(isa);
+    const double rounding = isa == Isa::kBaseline ? 1.5 : 1.05;
+    EXPECT_LE(near_most, sizeof(T) == 4 ? 2.2 : rounding) << isa_name(isa);
+    EXPECT_LE(most, sizeof(T) == 4 ? 5 : rounding) << isa_name(isa);
   });
 }
 
