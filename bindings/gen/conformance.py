@@ -168,7 +168,7 @@ def files():
     lines += ["## Operators of the domain weft", "", "ONNX has none of these, and so no tests.", ""]
     own = sorted((op for op in ops if op.domain == "weft"), key=lambda op: op.name)
     lines += table(["operator", "gradient", "languages", "devices"], [[op.full_name, gradient(op), "all", "cpu"] for op in own])
-    lines += ["## What fails and has its operators", "", "Each test with what is wrong.", ""]
+    lines += ["## What fails and has its operators", "", "Each test with what is wrong, and why it is left so.", ""]
     lines += table(["test", "why"], [[test, why.replace("|", "\\|")] for test, why in failing.items() if test not in waiting])
     lines += OLDER.splitlines()
     yield "docs/conformance.md", "\n".join(lines).rstrip("\n") + "\n"

@@ -39,6 +39,17 @@ std::optional<Dim> div_ints(Dim2 v) {
   return std::nullopt;
 }
 
+// Of numbers alone, with the sign of A as in C, or with that of B.
+std::optional<Dim> remainder_ints(Dim2 v) {
+  const bool known = v[0].known() && v[1].known() && v[1].value() != 0 && v[1].value() != -1;
+  return known ? std::optional<Dim>(v[0].value() % v[1].value()) : std::nullopt;
+}
+std::optional<Dim> mod_ints(Dim2 v) {
+  const std::optional<Dim> rest = remainder_ints(v);
+  const bool other_sign = rest && rest->value() != 0 && (rest->value() < 0) != (v[1].value() < 0);
+  return other_sign ? std::optional<Dim>(rest->value() + v[1].value()) : rest;
+}
+
 template <IntsFn fn>
 Status infer_arithmetic(InferContext& c) {
   WEFT_CHECK(infer_broadcast(c));
@@ -50,7 +61,9 @@ Status infer_mod(InferContext& c) {
   if (is_float(c.dtype(0)) && !c.attrs().b("fmod")) {
     return invalid("Mod of ", dtype_name(c.dtype(0)), " needs the attribute fmod = 1");
   }
-  return infer_broadcast(c);
+  WEFT_CHECK(infer_broadcast(c));
+  infer_ints(c, c.attrs().b("fmod") ? remainder_ints : mod_ints);
+  return {};
 }
 
 void set(GradContext& c, int i, Expr gradient) { c.set_grad(i, sum_to(gradient, c.input(i))); }

@@ -45,15 +45,21 @@ Status batch_norm(BodyContext& c) {
   return {};
 }
 
-// The axes from attribute 'axis' on.
+// The axes from attribute 'axis' on, from the end where the rank is not known.
 Result<std::vector<int64_t>> last_axes(BodyContext& c, Expr x) {
-  if (!x.has_rank() || x.rank() < 1) return invalid("the input needs at least one axis but is ", x.type().text());
-  int64_t axis = c.attrs().i("axis");
-  if (axis < -x.rank() || axis >= x.rank()) {
-    return invalid("attribute 'axis' is ", axis, " but the input has ", x.rank(), " axes");
+  int64_t axis = c.attrs().i("axis"), end = 0;
+  if (!x.has_rank() && axis >= 0) {
+    return unimplemented("the rank of the input must be known, or attribute 'axis' be below 0 but it is ", axis);
   }
-  if (axis < 0) axis += x.rank();
-  std::vector<int64_t> axes(static_cast<size_t>(x.rank() - axis));
+  if (x.has_rank()) {
+    if (x.rank() < 1) return invalid("the input needs at least one axis but is ", x.type().text());
+    if (axis < -x.rank() || axis >= x.rank()) {
+      return invalid("attribute 'axis' is ", axis, " but the input has ", x.rank(), " axes");
+    }
+    if (axis < 0) axis += x.rank();
+    end = x.rank();
+  }
+  std::vector<int64_t> axes(static_cast<size_t>(end - axis));
   std::iota(axes.begin(), axes.end(), axis);
   return axes;
 }

@@ -52,6 +52,39 @@ Status infer(InferContext& c) {
   return {};
 }
 
+std::optional<Dim> sum_of_ints(const Dims& values) {
+  Dim sum(0);
+  for (const Dim& value : values) {
+    int64_t next;
+    if (sum.known() && value.known() && __builtin_add_overflow(sum.value(), value.value(), &next)) return std::nullopt;
+    sum = sum + value;
+  }
+  return sum;
+}
+std::optional<Dim> product_of_ints(const Dims& values) {
+  Dim product(1);
+  for (const Dim& value : values) {
+    int64_t next;
+    if (product.known() && value.known() && __builtin_mul_overflow(product.value(), value.value(), &next)) {
+      return std::nullopt;
+    }
+    product = product * value;
+  }
+  return product;
+}
+
+// Of a list that is known, as of the dimensions of a shape, one number.
+template <std::optional<Dim> (*join)(const Dims&)>
+Status infer_with_ints(InferContext& c) {
+  WEFT_CHECK(infer(c));
+  const ValueType& out = c.output(0);
+  if (c.ints(0) == nullptr || !c.has_rank(0) || c.rank(0) != 1 || out.dtype != DType::kI64) return {};
+  const auto axes = known_axes(c, 1);
+  if (!axes || axes->empty()) return {};
+  if (const std::optional<Dim> joined = join(*c.ints(0))) c.set_ints(0, {*joined});
+  return {};
+}
+
 // Another reduction over the same axes, which stay, as 1.
 Expr again(GradContext& c, const char* op, Expr x) {
   Attrs keep = c.attrs();
@@ -122,16 +155,18 @@ struct Row {
   DTypeSet types;
   int axes_input_since;
   const char* doc;
+  Status (*shape)(InferContext&) = infer;
 };
 constexpr DTypeSet kReducible = kFloatTypes | set_of(DType::kI32, DType::kI64, DType::kU32, DType::kU64);
 const Row kRows[] = {
-    {"ReduceSum", grad<sum>, kReducible, 13, "The sum over the axes."},
+    {"ReduceSum", grad<sum>, kReducible, 13, "The sum over the axes.", infer_with_ints<sum_of_ints>},
     {"ReduceMean", grad<mean>, kReducible, 18, "The mean over the axes."},
     {"ReduceMax", grad<extreme>, kReducible | set_of(DType::kI8, DType::kU8, DType::kBool), 18,
      "The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly."},
     {"ReduceMin", grad<extreme>, kReducible | set_of(DType::kI8, DType::kU8, DType::kBool), 18,
      "The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly."},
-    {"ReduceProd", grad<prod>, kReducible, 18, "The product over the axes. Its gradient is exact where factors are 0."},
+    {"ReduceProd", grad<prod>, kReducible, 18, "The product over the axes. Its gradient is exact where factors are 0.",
+     infer_with_ints<product_of_ints>},
     {"ReduceSumSquare", grad<sum_square>, kReducible, 18, "The sum of the squares over the axes."},
     {"ReduceL1", grad<l1>, kReducible, 18, "The sum of the magnitudes over the axes."},
     {"ReduceL2", grad<l2>, kReducible, 18,
@@ -181,7 +216,7 @@ void define_op_reduce(OpRegistry& ops) {
                     .optional_input("axes", "i64", "The axes; negative counts from the end.")
                     .shapes_outputs()
                     .output("reduced", "T", "The reduced tensor.")
-                    .infer(infer)
+                    .infer(row.shape)
                     .grad(row.grad);
     op.upgrade(row.axes_input_since, axes_to_input<18>)
         .downgrade(row.axes_input_since, axes_to_attr)

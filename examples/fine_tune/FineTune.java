@@ -10,7 +10,7 @@ class FineTune {
     try (Dataset digits = Dataset.load(Path.of("examples/data/digits.safetensors"), "images", "labels");
         Dataset train = digits.rows(0, 1500);
         Dataset test = digits.rows(1500, 297)) {
-      for (String maker : List.of("pytorch", "keras")) {
+      for (String maker : List.of("pytorch", "torchscript", "keras")) {
         try (Graph graph = Graph.load(folder.resolve(maker + ".onnx"), new LoadOptions().trainable("*"));
             Session session = new Session(graph)) {
           Value images = graph.inputs().get(0);

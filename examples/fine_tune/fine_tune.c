@@ -93,6 +93,7 @@ int main(void) {
   check(weft_dataset_new_rows(digits, 0, 1500, &train));
   check(weft_dataset_new_rows(digits, 1500, 297, &test));
   tune("pytorch", train, test);
+  tune("torchscript", train, test);
   tune("keras", train, test);
   count_right("sklearn", "examples/exported/sklearn.onnx", test);
   weft_dataset_free(test);

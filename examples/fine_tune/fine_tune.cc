@@ -16,7 +16,7 @@ int main() {
   auto digits = weft::Dataset::load("examples/data/digits.safetensors", {"images", "labels"});
   auto train = digits.rows(0, 1500), test = digits.rows(1500, 297);
 
-  for (std::string maker : {"pytorch", "keras"}) {
+  for (std::string maker : {"pytorch", "torchscript", "keras"}) {
     weft::LoadOptions all;
     all.trainable = {"*"};
     auto graph = weft::Graph::load("examples/exported/" + maker + ".onnx", all);

@@ -12,7 +12,7 @@ def count_right(maker: str, path: str) -> None:
     print(f"{maker}: {(predicted == test[1]).sum()} of {len(predicted)} digits are right")
 
 
-for maker in ("pytorch", "keras"):
+for maker in ("pytorch", "torchscript", "keras"):
     graph = weft.Graph.load(f"examples/exported/{maker}.onnx", trainable=True)
     images, scores = graph.inputs[0], graph.outputs[0]
     labels = graph.input("labels", "i64", ["batch"])

@@ -13,7 +13,7 @@ EXAMPLES = ROOT / "examples"
 DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.3}
 # How many of the test digits the models of examples/exported read rightly: onnxruntime 1.32's outputs for those of PyTorch
 # and Keras, what scikit-learn's own pipeline predicts.
-EXPORTED = {"pytorch": 242, "keras": 225, "sklearn": 219}
+EXPORTED = {"pytorch": 242, "torchscript": 203, "keras": 225, "sklearn": 219}
 # The most lines of code, comments and blanks not counted.
 MOST_LINES = {"c": 90, "cpp": 45, "python": 30, "java": 40, "go": 45}
 MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15, "fine_tune": 15, "serve": 15}
@@ -87,11 +87,11 @@ def test_exported_nets_are_trained_further_alike_everywhere(tmp_path: pathlib.Pa
             (folder / name).symlink_to(target)
         printed[language] = programs.output(language, cwd=folder)
         written = sorted({file.name for file in folder.iterdir()} - set(inputs))
-        assert written == ["keras_tuned.onnx", "pytorch_tuned.onnx"]
+        assert written == ["keras_tuned.onnx", "pytorch_tuned.onnx", "torchscript_tuned.onnx"]
     assert set(written) <= set((ROOT / ".gitignore").read_text().splitlines())
     lines = printed["c"].splitlines()
     assert lines[-1] == f"sklearn: {EXPORTED['sklearn']} of 297 digits are right"
-    for maker in ("pytorch", "keras"):
+    for maker in ("pytorch", "torchscript", "keras"):
         right = EXPORTED[maker]
         at = lines.index(f"{maker}: accuracy {right / 297:.6f} as exported")
         losses = [float(line.split()[-1]) for line in lines[at + 1 : at + 6]]

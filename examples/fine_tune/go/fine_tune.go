@@ -15,7 +15,7 @@ func main() {
 	train, test := must(digits.Rows(0, 1500)), must(digits.Rows(1500, 297))
 	ctx := context.Background()
 
-	for _, maker := range []string{"pytorch", "keras"} {
+	for _, maker := range []string{"pytorch", "torchscript", "keras"} {
 		graph := must(weft.LoadGraph("exported/"+maker+".onnx", weft.LoadOptions{Trainable: []string{"*"}}))
 		images, scores := graph.Inputs()[0], graph.Outputs()[0]
 		labels := graph.Input("labels", weft.I64, "batch")

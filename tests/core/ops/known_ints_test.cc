@@ -33,6 +33,19 @@ TEST_F(KnownInts, Arithmetic) {
   EXPECT_EQ(known(ints({-7, 7}) / ints({2, -2})), "[-3, -3]");
   EXPECT_EQ(known(op("Min", {shape_, ints({3, 3})})), "[min(3, batch), 3]");
   EXPECT_EQ(known(op("Max", {shape_, shape_})), "[batch, 6]");
+  EXPECT_EQ(known(op("Mod", {ints({7, -7, 7, -7, 6}), ints({3, 3, -3, -3, 3})})), "[1, 2, -2, -1, 0]");
+  EXPECT_EQ(known(make(scope_, "Mod", {ints({7, -7, 7, -7}), ints({3, 3, -3, -3})}, {{"fmod", int64_t{1}}})),
+            "[1, -1, 1, -1]");
+}
+
+TEST_F(KnownInts, OfWholeShapes) {
+  EXPECT_EQ(known(op("ReduceProd", {shape_})), "[6*batch]");
+  EXPECT_EQ(known(op("ReduceSum", {shape_, ints({-1})})), "[batch + 6]");
+  EXPECT_EQ(known(make(scope_, "ReduceProd", {shape_}, {{"keepdims", int64_t{0}}})), "[6*batch]");
+  EXPECT_EQ(known(op("ReduceProd", {ints({})})), "[1]");
+  EXPECT_EQ(known(op("ReduceSum", {ints({INT64_MAX, 1})})), "unknown");
+  EXPECT_EQ(known(op("ReduceProd", {ints({INT64_MAX, 2})})), "unknown");
+  EXPECT_EQ(known(make(scope_, "ReduceSum", {shape_, ints({})}, {{"noop_with_empty_axes", int64_t{1}}})), "unknown");
 }
 
 TEST_F(KnownInts, RangesOfSymbols) {
@@ -49,6 +62,8 @@ TEST_F(KnownInts, RangesOfSymbols) {
 
 TEST_F(KnownInts, WhatCannotBeKnown) {
   EXPECT_EQ(known(shape_ / ints({0, 1})), "unknown");
+  EXPECT_EQ(known(op("Mod", {ints({4}), ints({0})})), "unknown");
+  EXPECT_EQ(known(op("Mod", {shape_, ints({2, 2})})), "unknown");
   EXPECT_EQ(known((shape_ - ints({9, 9})) / ints({2, 2})),
             "unknown");  // rounds up where batch is below 9
   EXPECT_EQ(known(ints({INT64_MAX}) + ints({1})), "unknown");
