@@ -7,24 +7,12 @@ namespace {
 
 using Dim2 = const std::vector<Dim>&;
 
-std::optional<Dim> add_ints(Dim2 v) {
-  int64_t sum;
-  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum)) return std::nullopt;
-  return v[0] + v[1];
-}
 std::optional<Dim> sub_ints(Dim2 v) {
   int64_t difference;
   if (v[0].known() && v[1].known() && __builtin_sub_overflow(v[0].value(), v[1].value(), &difference)) {
     return std::nullopt;
   }
   return v[0] - v[1];
-}
-std::optional<Dim> mul_ints(Dim2 v) {
-  int64_t product;
-  if (v[0].known() && v[1].known() && __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
-    return std::nullopt;
-  }
-  return v[0] * v[1];
 }
 // Rounds towards zero, which is down for what is never negative.
 std::optional<Dim> div_ints(Dim2 v) {

@@ -5,6 +5,19 @@
 
 namespace weft {
 
+std::optional<Dim> add_ints(const std::vector<Dim>& v) {
+  int64_t sum;
+  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum)) return std::nullopt;
+  return v[0] + v[1];
+}
+std::optional<Dim> mul_ints(const std::vector<Dim>& v) {
+  int64_t product;
+  if (v[0].known() && v[1].known() && __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
+    return std::nullopt;
+  }
+  return v[0] * v[1];
+}
+
 Status upgrade_old_broadcast(UpgradeContext& c) {
   const bool stretches = c.attrs.i_or("broadcast", 0) != 0, placed = c.attrs.has("axis");
   int64_t axis = c.attrs.i_or("axis", 0);

@@ -1,5 +1,6 @@
 // Reductions over axes: the Reduce family.
 #include "core/ops/downgrade_common.h"
+#include "core/ops/elementwise_common.h"
 
 namespace weft {
 namespace {
@@ -52,36 +53,17 @@ Status infer(InferContext& c) {
   return {};
 }
 
-std::optional<Dim> sum_of_ints(const Dims& values) {
-  Dim sum(0);
-  for (const Dim& value : values) {
-    int64_t next;
-    if (sum.known() && value.known() && __builtin_add_overflow(sum.value(), value.value(), &next)) return std::nullopt;
-    sum = sum + value;
-  }
-  return sum;
-}
-std::optional<Dim> product_of_ints(const Dims& values) {
-  Dim product(1);
-  for (const Dim& value : values) {
-    int64_t next;
-    if (product.known() && value.known() && __builtin_mul_overflow(product.value(), value.value(), &next)) {
-      return std::nullopt;
-    }
-    product = product * value;
-  }
-  return product;
-}
-
 // Of a list that is known, as of the dimensions of a shape, one number.
-template <std::optional<Dim> (*join)(const Dims&)>
+template <IntsFn join, int64_t first>
 Status infer_with_ints(InferContext& c) {
   WEFT_CHECK(infer(c));
   const ValueType& out = c.output(0);
   if (c.ints(0) == nullptr || !c.has_rank(0) || c.rank(0) != 1 || out.dtype != DType::kI64) return {};
   const auto axes = known_axes(c, 1);
   if (!axes || axes->empty()) return {};
-  if (const std::optional<Dim> joined = join(*c.ints(0))) c.set_ints(0, {*joined});
+  std::optional<Dim> joined(first);
+  for (size_t i = 0; joined && i < c.ints(0)->size(); ++i) joined = join({*joined, (*c.ints(0))[i]});
+  if (joined) c.set_ints(0, {*joined});
   return {};
 }
 
@@ -159,14 +141,14 @@ struct Row {
 };
 constexpr DTypeSet kReducible = kFloatTypes | set_of(DType::kI32, DType::kI64, DType::kU32, DType::kU64);
 const Row kRows[] = {
-    {"ReduceSum", grad<sum>, kReducible, 13, "The sum over the axes.", infer_with_ints<sum_of_ints>},
+    {"ReduceSum", grad<sum>, kReducible, 13, "The sum over the axes.", infer_with_ints<add_ints, 0>},
     {"ReduceMean", grad<mean>, kReducible, 18, "The mean over the axes."},
     {"ReduceMax", grad<extreme>, kReducible | set_of(DType::kI8, DType::kU8, DType::kBool), 18,
      "The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly."},
     {"ReduceMin", grad<extreme>, kReducible | set_of(DType::kI8, DType::kU8, DType::kBool), 18,
      "The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly."},
     {"ReduceProd", grad<prod>, kReducible, 18, "The product over the axes. Its gradient is exact where factors are 0.",
-     infer_with_ints<product_of_ints>},
+     infer_with_ints<mul_ints, 1>},
     {"ReduceSumSquare", grad<sum_square>, kReducible, 18, "The sum of the squares over the axes."},
     {"ReduceL1", grad<l1>, kReducible, 18, "The sum of the magnitudes over the axes."},
     {"ReduceL2", grad<l2>, kReducible, 18,
