@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes, with the best peers of a row")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each pair")
     parser.add_argument("--fresh", action="store_true", help="drop what an earlier run measured")
+    parser.add_argument("--begun", type=pathlib.Path, metavar="FILE",
+                        help="go on from this: the benchmarks_pairs.json of a report that another checkout made of the same "
+                        "library on such a machine")  # fmt: skip
     parser.add_argument("--to", type=pathlib.Path, default=FOLDER / "report", metavar="FOLDER",
                         help="where the report is written; docs for one that is to be published")  # fmt: skip
     parser.add_argument("--python", default=str(FOLDER / "venv" / "bin" / "python"), help="that has the peers")
@@ -117,8 +120,10 @@ def run(given: argparse.Namespace) -> int:
         "library": machine.digest(library),
         "set of peers": machine.digest(peers / "requirements.txt", peers / "pom.xml", peers / "go.mod"),
     }
+    kept = FOLDER / "results.json"
+    begun = given.begun or (kept if kept.exists() and not given.fresh else None)
     try:
-        results = Results.open(FOLDER / "results.json", subject, fresh=given.fresh)
+        results = Results.open(kept, subject, begun)
     except OtherSubject as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

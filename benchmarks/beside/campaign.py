@@ -8,13 +8,14 @@ import pathlib
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import interval, machine, names, programs
 from .check import WrongResults, check
-from .process import ROOT, Child, Failed, environment
+from .process import ROOT, Child, Failed, environment, processors
 from .protocol import ROUNDS, Disturbed, measure
 from .results import Outcome, Results
 from .row import Row
@@ -49,6 +50,10 @@ class Reference:
         return path
 
 
+def _in_twos(contenders: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (contenders[i : i + 2] for i in range(0, len(contenders), 2))
+
+
 @dataclass(frozen=True)
 class Campaign:
     results: Results
@@ -67,13 +72,10 @@ class Campaign:
 
     def _row(self, row: Row, asked: Sequence[str], threads: int) -> Iterator[Outcome]:
         peers = [peer for peer in row.peers if peer in asked]
-        for peer in peers:
-            if not self.results.of(row.name, threads, peer):
-                best = min(self._medians(row, peers, threads).values(), default=math.inf)
-                yield self._pair(row, threads, peer, far=FAR * best)
+        yield from self._pairs(row, [peer for peer in peers if not self.results.of(row.name, threads, peer)], threads)
         for peer in self._near(row, peers, threads):
             for _ in range(self.pairs - len(self.results.of(row.name, threads, peer))):
-                yield self._pair(row, threads, peer)
+                yield from self._pairs(row, [peer], threads)
 
     def _medians(self, row: Row, peers: Sequence[str], threads: int) -> dict[str, float]:
         """Of the first pair with each peer alone, so that an interrupted run goes on with the same peers."""
@@ -84,38 +86,70 @@ class Campaign:
         medians = self._medians(row, peers, threads)
         return [peer for peer, median in medians.items() if median <= NEAR * min(medians.values())]
 
-    def _pair(self, row: Row, threads: int, peer: str, far: float = math.inf) -> Outcome:
+    def _pairs(self, row: Row, peers: Sequence[str], threads: int) -> Iterator[Outcome]:
+        """One with each peer, all with the same process of ours."""
+        ours: Child | Failed | None = None
         try:
-            outcome = self._measured(row, threads, peer, far)
-        except (Failed, Disturbed) as error:
-            outcome = Outcome(row.name, threads, peer, failed=str(error))
-        self.results.add(outcome)
-        return outcome
+            for two in _in_twos([row.ours, *peers] if peers else []):
+                started = self._started(two, row, threads)
+                if ours is None:
+                    ours = started.pop(row.ours)
+                for peer, theirs in started.items():
+                    outcome = self._pair(row, threads, peer, ours, theirs)
+                    self.results.add(outcome)
+                    yield outcome
+        finally:
+            if isinstance(ours, Child):
+                ours.close()
 
-    def _measured(self, row: Row, threads: int, peer: str, far: float) -> Outcome:
-        wanted = Reference(self.python, self.folder / "reference").of(row)
-        with self._child(peer, row, threads, wanted) as theirs:
-            if "unsupported" in theirs.ready:
-                return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
-            with self._child(row.ours, row, threads, wanted) as ours:
+    def _pair(self, row: Row, threads: int, peer: str, ours: Child | Failed, theirs: Child | Failed) -> Outcome:
+        try:
+            if isinstance(theirs, Failed):
+                raise theirs
+            with theirs:
+                if "unsupported" in theirs.ready:
+                    return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
+                if isinstance(ours, Failed):
+                    raise ours
+                first = not self.results.of(row.name, threads, peer)
+                best = min(self._medians(row, row.peers, threads).values(), default=math.inf)
                 before = self.results.peaks(threads)
-                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds, far, before)
+                peak = machine.peak(self.peak, threads)
+                pair = measure(ours, theirs, peak, self.rounds, FAR * best if first else math.inf, before)
                 memory = (ours.peak_memory_mib, theirs.peak_memory_mib)
                 return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
+        except (Failed, Disturbed) as error:
+            return Outcome(row.name, threads, peer, failed=str(error))
 
-    def _child(self, contender: str, row: Row, threads: int, wanted: pathlib.Path) -> Child:
+    def _started(self, contenders: Sequence[str], row: Row, threads: int) -> dict[str, Child | Failed]:
+        """At the same time, since to import and compile takes longer than to time; none is timed before all are ready."""
+
+        def start(contender: str, ready_on: Sequence[int]) -> Child | Failed:
+            try:
+                return self._child(contender, row, threads, wanted, ready_on)
+            except Failed as error:
+                return error
+
+        try:
+            wanted = Reference(self.python, self.folder / "reference").of(row)
+        except Failed as error:
+            return dict.fromkeys(contenders, error)
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(contenders, pool.map(start, contenders, processors(threads))))
+
+    def _child(self, contender: str, row: Row, threads: int, wanted: pathlib.Path, ready_on: Sequence[int]) -> Child:
         if contender in names.PROGRAMS:
-            return self._program(contender, row, threads, wanted)
+            return self._program(contender, row, threads, wanted, ready_on)
         command = [self.python, "-m", "benchmarks.beside.child", contender, row.name, str(threads), str(wanted)]
-        child = Child(contender, command, self._log(contender, row, threads), threads)
+        child = Child(contender, command, self._log(contender, row, threads), threads, ready_on)
         if "failed" in child.ready:
             child.close()
             raise Failed(f"{contender}: {child.ready['failed']}; see {child.log}")
         return child
 
-    def _program(self, contender: str, row: Row, threads: int, wanted: pathlib.Path) -> Child:
-        command = programs.command(contender, row.make(), threads, self.folder / "problems" / row.name)
-        child = Child(contender, command, self._log(contender, row, threads), threads)
+    def _program(self, contender: str, row: Row, threads: int, wanted: pathlib.Path, ready_on: Sequence[int]) -> Child:
+        command = programs.command(contender, row.make(), threads, self.folder / "problems" / row.name / contender)
+        child = Child(contender, command, self._log(contender, row, threads), threads, ready_on)
         try:
             with np.load(wanted) as file:
                 expected = [values.reshape(-1) for values in file.values()]

@@ -58,12 +58,12 @@ class Timer:
         return {"seconds": seconds / self.calls, "processor_seconds": busy / self.calls}
 
 
-def prepared(contender: str, row: str, threads: int, wanted: str) -> tuple[Timer, dict[str, Any]]:
+def prepared(contender: str, row: str, threads: int, wanted: str) -> contenders.Contender:
     entry = named(row)
     ready = contenders.prepare(contender, entry.make(), threads)
     with np.load(wanted) as file:
         check(ready.results(), list(file.values()), entry.rtol, entry.least)
-    return Timer(ready), {"version": ready.version}
+    return ready
 
 
 def main() -> None:
@@ -76,14 +76,17 @@ def main() -> None:
 
     contender, row, threads, wanted = sys.argv[1:]
     try:
-        timer, message = prepared(contender, row, int(threads), wanted)
+        ready = prepared(contender, row, int(threads), wanted)
     except contenders.Unsupported as why:
         return answer({"unsupported": str(why)})
     except Exception as error:
         traceback.print_exc()
         return answer({"failed": f"{type(error).__name__}: {error}"})
-    answer(message)
+    answer({"version": ready.version})
+    timer = None
     for _ in sys.stdin:
+        # How many calls a sample has is found when it is asked for, since others get ready until then.
+        timer = timer or Timer(ready)
         answer(timer.sample())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,28 +47,45 @@ def rest(name: str, ticks: Callable[[], int]) -> None:
         before = now
 
 
-def limit_processors(count: int) -> None:
-    """XLA has as many threads as there are processors for it, whatever it is told; so everybody gets as many processors as
-    threads."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
+def processors(threads: int) -> tuple[list[int], list[int]]:
+    """On which two contenders may get ready at a time; the second are those on which all are timed. XLA has as many threads as
+    there are processors for it, whatever it is told; so everybody gets as many processors as threads."""
+    found = sorted(os.sched_getaffinity(0))
+    return found[:threads], found[-threads:]
+
+
+@contextlib.contextmanager
+def limited(to: Sequence[int]) -> Iterator[None]:
+    """Processes that this thread starts inherit its processors."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, to)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Child:
-    """A process that has built one row in one contender. It waits until `sample` is called; a context manager ends it."""
+    """A process that has built one row in one contender, on the processors `ready_on`. It waits until `sample` is called; a
+    context manager ends it."""
 
-    def __init__(self, name: str, command: Sequence[str], log: pathlib.Path, threads: int) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: pathlib.Path, threads: int, ready_on: Sequence[int] = ()
+    ) -> None:
         self.name = name
         self.log = log
+        timed_on = processors(threads)[-1]
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
+        with log.open("wb") as errors, limited(ready_on or timed_on):
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=errors, bufsize=0, preexec_fn=lambda: limit_processors(threads),
+                stderr=errors, bufsize=0,
             )  # fmt: skip
         try:
             self.ready = self._answer(READY_SECONDS)
             self.peak_memory_mib = self._peak_memory()
             rest(self.name, self._ticks)
+            self._move(timed_on)
         except BaseException:
             self.close()
             raise
@@ -106,6 +124,12 @@ class Child:
         except ValueError:
             raise Failed(f"{self.name} gave the answer {line!r}; see {self.log}") from None
         return answer
+
+    def _move(self, to: Sequence[int]) -> None:
+        """All of its threads; one that ends meanwhile needs no processor."""
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), to)
 
     def _ticks(self) -> int:
         """Processor time of all threads, in hundredths of a second."""

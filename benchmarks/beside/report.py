@@ -142,7 +142,8 @@ def write(
     results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, folder: pathlib.Path,
     missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """benchmarks.md, benchmarks.json and benchmarks.png; `missing` are the titles of rows and figures that nobody has measured."""
+    """benchmarks.md, .json and .png, and benchmarks_pairs.json, which holds all that they were made of and which a run can go on
+    from; `missing` are the titles of rows and figures that nobody has measured."""
     # Imported here because it takes a second, which who only reads the help needs not wait.
     from . import chart
 
@@ -151,4 +152,5 @@ def write(
     (folder / "benchmarks.md").write_text(text, encoding="utf-8")
     made = json.dumps(numbers(results, lines, command), indent=1, ensure_ascii=False)
     (folder / "benchmarks.json").write_text(made + "\n", encoding="utf-8")
+    (folder / "benchmarks_pairs.json").write_text(results.text(), encoding="utf-8")
     chart.draw([line for line in lines if not _beside_c(line)], folder / "benchmarks.png")

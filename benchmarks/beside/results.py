@@ -46,15 +46,16 @@ class Results:
     figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: pathlib.Path, subject: Subject, *, fresh: bool = False) -> Results:
-        """Goes on from the file, without what failed. A file about another subject is not mixed with this one."""
-        if fresh or not path.exists():
+    def open(cls, path: pathlib.Path, subject: Subject, begun: pathlib.Path | None = None) -> Results:
+        """Goes on from what was begun, without what failed, and keeps it and what is added in the file of the path. What is
+        about another subject is not mixed with this one."""
+        if begun is None:
             return cls(path, subject)
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(begun.read_text(encoding="utf-8"))
         other = [name for name in subject if read["subject"].get(name) != subject[name]]
         if other:
             raise OtherSubject(
-                f"{path} was measured with another {' and another '.join(other)}: --fresh drops it and begins anew"
+                f"{begun} was measured with another {' and another '.join(other)}: --fresh leaves it and begins anew"
             )
         outcomes = [Outcome.read(fields) for fields in read["outcomes"]]
         return cls(path, subject, [outcome for outcome in outcomes if not outcome.failed], read["figures"])
@@ -70,10 +71,14 @@ class Results:
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         written = self.path.with_suffix(".new")
-        outcomes = [asdict(outcome) for outcome in self.outcomes]
-        fields = {"subject": self.subject, "outcomes": outcomes, "figures": self.figures}
-        written.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        written.write_text(self.text(), encoding="utf-8")
         os.replace(written, self.path)
+
+    def text(self) -> str:
+        """A line for each outcome."""
+        outcomes = ",\n".join(json.dumps(asdict(outcome)) for outcome in self.outcomes)
+        subject, figures = json.dumps(self.subject), json.dumps(self.figures)
+        return f'{{"subject": {subject},\n"figures": {figures},\n"outcomes": [\n{outcomes}\n]}}\n'
 
     def of(self, row: str, threads: int, peer: str) -> list[Outcome]:
         return [one for one in self.outcomes if (one.row, one.threads, one.peer) == (row, threads, peer)]

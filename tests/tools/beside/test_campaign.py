@@ -25,8 +25,9 @@ class Fakes:
         self.peak.write_text("#!/bin/sh\necho 100\n")
         self.peak.chmod(0o755)
 
-    def results(self, library: str = "a", fresh: bool = False) -> Results:
-        return Results.open(self.folder / "results.json", {"library": library}, fresh=fresh)
+    def results(self, library: str = "a") -> Results:
+        kept = self.folder / "results.json"
+        return Results.open(kept, {"library": library}, kept if kept.exists() else None)
 
     def run(self, *peers: str, pairs: int = 1) -> list[Outcome]:
         return self.compare("fakes.ours", *(f"fakes.{peer}" for peer in peers), pairs=pairs)
@@ -39,6 +40,9 @@ class Fakes:
     def turns(self) -> Sequence[str]:
         return (self.folder / "turns").read_text().split()
 
+    def started(self) -> Sequence[str]:
+        return sorted((self.folder / "started").read_text().split())
+
 
 @pytest.fixture
 def fakes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
@@ -50,12 +54,13 @@ def test_processes_compute_in_turn_and_a_finished_pair_is_not_made_again(fakes: 
     (outcome,) = fakes.run("peer")
     assert outcome.failed == "" and outcome.version == "1.0"
     assert outcome.pair is not None and len(outcome.pair.ratios) == 2 and outcome.pair.peak == 100
-    # The peer gets ready, then ours, whose turn the first round begins with.
-    assert [name for name, _ in itertools.groupby(fakes.turns())] == ["peer", "ours"] * 3
+    # Two rounds, in the middle of each of which the peer has its turns.
+    assert [name for name, _ in itertools.groupby(fakes.turns())] == ["ours", "peer", "ours", "peer", "ours"]
 
     assert fakes.run("peer") == []
     (second,) = fakes.run("peer", pairs=2)
     assert fakes.results().outcomes == [outcome, second]
+    assert fakes.started() == ["ours", "ours", "peer", "peer"]
 
 
 def test_wrong_results_are_an_error_of_that_pair_alone_and_tried_again(fakes: Fakes) -> None:
@@ -67,15 +72,15 @@ def test_wrong_results_are_an_error_of_that_pair_alone_and_tried_again(fakes: Fa
     assert missing.unsupported == "it cannot add" and not missing.failed
     assert re.search(r"fakes\.dies ended with 3; see .*\.log", dies.failed)
     assert right.pair is not None
+    assert fakes.started() == ["ours", "peer"]  # one of ours for all
     assert [outcome.peer for outcome in fakes.run("wrong", "missing", "peer")] == ["fakes.wrong"]
 
 
 def test_results_of_another_library_are_not_mixed(fakes: Fakes) -> None:
     fakes.results().add(Outcome("add-bound", 1, "fakes.missing", unsupported="it cannot add"))
-    with pytest.raises(OtherSubject, match="was measured with another library: --fresh drops it"):
+    with pytest.raises(OtherSubject, match="was measured with another library: --fresh leaves it"):
         fakes.results(library="b")
     assert len(fakes.results().outcomes) == 1
-    assert fakes.results(library="b", fresh=True).outcomes == []
 
 
 def test_a_peer_is_asked_only_for_the_rows_that_it_belongs_to(fakes: Fakes) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import pathlib
+import sys
 
 import pytest
 from benchmarks.beside import interval, process
@@ -88,6 +91,30 @@ def test_threads_that_never_go_to_sleep_are_an_error(monkeypatch: pytest.MonkeyP
     ticks = itertools.count()
     with pytest.raises(process.Failed, match=r"peer keeps processors busy for over 0\.1 s after its calls"):
         process.rest("peer", lambda: next(ticks))
+
+
+ASKS = """
+import json, os, sys, threading
+def processors():
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(sorted(os.sched_getaffinity(0))))
+    thread.start()
+    thread.join()
+    return found
+print(json.dumps({"processors": processors()}), flush=True)
+for _ in sys.stdin:
+    print(json.dumps({"processors": processors()}), flush=True)
+"""
+
+
+def test_a_child_is_timed_on_the_last_processors_wherever_it_got_ready(tmp_path: pathlib.Path) -> None:
+    before = os.sched_getaffinity(0)
+    first, last = process.processors(1)
+    assert (first, last) == ([min(before)], [max(before)])
+    with process.Child("asks", [sys.executable, "-c", ASKS], tmp_path / "log", 1, first) as child:
+        assert child.ready["processors"] == first
+        assert child.sample()["processors"] == last
+    assert os.sched_getaffinity(0) == before
 
 
 def test_interval_of_the_median_of_one_pair() -> None:

@@ -76,6 +76,15 @@ def test_the_files_are_written(results: Results, tmp_path: pathlib.Path) -> None
     assert (tmp_path / "report" / "benchmarks.md").read_text().startswith("# Weft beside its peers\n")
 
 
+def test_another_checkout_goes_on_from_the_report(results: Results, tmp_path: pathlib.Path) -> None:
+    report.write(results, [], PEERS, "tools/bench", tmp_path / "report")
+    begun = Results.open(tmp_path / "other.json", results.subject, tmp_path / "report" / "benchmarks_pairs.json")
+    assert begun.outcomes == results.outcomes and len(begun.outcomes) > 1
+    begun.add_figure("unrest", 0.25)
+    assert Results.open(begun.path, results.subject, begun.path).outcomes == results.outcomes
+    assert results.figures == {}
+
+
 def test_rows_that_nobody_has_measured_are_named(results: Results) -> None:
     both = Row("one Add", "one Add", MAKE, goal=2, threads=(1, 2))
     other = Row("train", "train a net", MAKE, goal=2)
@@ -111,7 +120,7 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
 def test_figures_stand_below_the_rows_and_are_kept(results: Results) -> None:
     results.add_figure("unrest", 0.25)
     results.add_figure("four-threads", 0.9)
-    kept = Results.open(results.path, results.subject)
+    kept = Results.open(results.path, results.subject, results.path)
     text = report.markdown(kept, [], PEERS, "tools/bench").splitlines()
     assert "| Processor time in the 0.1 s that begin 1 ms after a run | 0.25 ms | at most 1 ms | yes |" in text
     (line,) = [one for one in text if one.startswith("| Runs of four threads")]
