@@ -48,8 +48,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each pair")
     parser.add_argument("--fresh", action="store_true", help="drop what an earlier run measured")
     parser.add_argument("--begun", type=pathlib.Path, metavar="FILE",
-                        help="go on from this: the benchmarks_pairs.json of a report that another checkout made of the same "
-                        "library on such a machine")  # fmt: skip
+                        help="where nothing is kept, go on from this: the benchmarks_pairs.json of a report that another "
+                        "checkout made of the same library on such a machine")  # fmt: skip
     parser.add_argument("--to", type=pathlib.Path, default=FOLDER / "report", metavar="FOLDER",
                         help="where the report is written; docs for one that is to be published")  # fmt: skip
     parser.add_argument("--python", default=str(FOLDER / "venv" / "bin" / "python"), help="that has the peers")
@@ -60,6 +60,8 @@ def arguments() -> argparse.Namespace:
         given.rows = chosen(",".join(given.rows or known), known, "row")
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
+    if given.begun and not given.begun.is_file():
+        parser.error(f"argument --begun: there is no file {given.begun}")
     if given.peers == ["all"]:
         given.peers = list(PEERS)
     return given
@@ -121,7 +123,8 @@ def run(given: argparse.Namespace) -> int:
         "set of peers": machine.digest(peers / "requirements.txt", peers / "pom.xml", peers / "go.mod"),
     }
     kept = FOLDER / "results.json"
-    begun = given.begun or (kept if kept.exists() and not given.fresh else None)
+    # The same command, given again after an interruption, goes on from what it kept.
+    begun = kept if kept.exists() and not given.fresh else given.begun
     try:
         results = Results.open(kept, subject, begun)
     except OtherSubject as error:

@@ -111,7 +111,7 @@ def markdown(
         "their rounds. Every contender computes the same function with the same weights and was shown to do so before it was",
         "timed. Each has a process of its own that rests while another is timed; ours and the peer's take turns. A peer that is",
         f"far slower than the best of a row has one pair of processes and {ROUNDS_OF_FAR} rounds, the others {ROUNDS} or more, and those",
-        f"near the best {PAIRS} pairs. A goal is met",
+        f"near the best {PAIRS} pairs; in the first pairs of a row ours is one process. A goal is met",
         f"when the median over at least {PAIRS} pairs of processes reaches it, or is at most {SHORT:.0%} below while the goal is",
         "in the interval; it is open with fewer pairs.",
         "",

@@ -81,6 +81,7 @@ def test_results_of_another_library_are_not_mixed(fakes: Fakes) -> None:
     with pytest.raises(OtherSubject, match="was measured with another library: --fresh leaves it"):
         fakes.results(library="b")
     assert len(fakes.results().outcomes) == 1
+    assert Results.open(fakes.folder / "results.json", {"library": "b"}).outcomes == []
 
 
 def test_a_peer_is_asked_only_for_the_rows_that_it_belongs_to(fakes: Fakes) -> None:
