@@ -98,14 +98,14 @@ def model(figure: Figure) -> pathlib.Path:
     return path
 
 
-def add_figures(results: Results, names: list[str], python: str) -> bool:
+def add_figures(results: Results, names: list[str], python: str, peak: pathlib.Path) -> bool:
     """Measures those that the results lack; whether all could be."""
     all_measured = True
     for figure in FIGURES:
         if figure.name not in names or figure.name in results.figures:
             continue
         try:
-            results.add_figure(figure.name, measured(figure, python, model(figure)))
+            results.add_figure(figure.name, measured(figure, python, model(figure) if figure.row else peak))
         except Failed as error:
             print(f"{figure.name:<33} FAILED: {error}", flush=True)
             all_measured = False
@@ -137,7 +137,7 @@ def run(given: argparse.Namespace) -> int:
         print(line(outcome), flush=True)
         failed = failed or bool(outcome.failed)
     if "python" in given.languages:
-        failed = not add_figures(results, given.rows, given.python) or failed
+        failed = not add_figures(results, given.rows, given.python, given.peak) or failed
     command = shlex.join(["tools/bench", *(sys.argv[1:])])
     known = summary.lines(results, ROWS)
     missing = [*summary.missing(known, ROWS), *(figure.title for figure in FIGURES if figure.name not in results.figures)]

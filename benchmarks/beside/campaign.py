@@ -76,6 +76,13 @@ class Campaign:
         for peer in self._near(row, peers, threads):
             for _ in range(self.pairs - len(self.results.of(row.name, threads, peer))):
                 yield from self._pairs(row, [peer], threads)
+        # Whose first pair was unlucky may turn out to be the best, of which the report tells.
+        while (best := self._best(row, peers, threads)) and len(self.results.of(row.name, threads, best)) < self.pairs:
+            yield from self._pairs(row, [best], threads)
+
+    def _best(self, row: Row, peers: Sequence[str], threads: int) -> str | None:
+        ratios = {peer: self.results.ratios(row.name, threads, peer) for peer in peers}
+        return min((peer for peer in peers if ratios[peer]), key=lambda peer: interval.median(ratios[peer]), default=None)
 
     def _medians(self, row: Row, peers: Sequence[str], threads: int) -> dict[str, float]:
         """Of the first pair with each peer alone, so that an interrupted run goes on with the same peers."""
@@ -117,7 +124,7 @@ class Campaign:
                 peak = machine.peak(self.peak, threads)
                 pair = measure(ours, theirs, peak, self.rounds, FAR * best if first else math.inf, before)
                 memory = (ours.peak_memory_mib, theirs.peak_memory_mib)
-                return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
+                return Outcome(row.name, threads, peer, theirs.ready["version"], machine.system(), memory, pair)
         except (Failed, Disturbed) as error:
             return Outcome(row.name, threads, peer, failed=str(error))
 

@@ -28,6 +28,7 @@ def draw(lines: Sequence[Line], path: pathlib.Path) -> None:
             axes.plot([line.goal] * 2, [i - 0.4, i + 0.4], color="black", linewidth=1.5)
     titles = [f"{line.title}, {line.threads} thread{'s' if line.threads > 1 else ''}" for line in shown]
     axes.set_yticks(range(len(shown)), titles, fontsize=8)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")

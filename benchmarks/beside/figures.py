@@ -1,12 +1,14 @@
-"""What a session costs before its first run, beside its runs and after them: python -m benchmarks.beside.figures <name> <model>
-measures one figure in a process of its own, and prints it."""
+"""What a session costs before its first run, beside its runs and after them, and what kernels make of the processor:
+python -m benchmarks.beside.figures <name> <model> measures one figure in a process of its own, and prints it."""
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .process import ROOT, Failed, environment
+from .shares import SHARES, measured as share_of_peak
 
 PROCESSES = 5
 SECONDS = 1.0
@@ -37,16 +40,24 @@ def _zeros(value: Any) -> Any:
     return np.zeros(value.shape, {"f32": np.float32, "i64": np.int64}[value.dtype])
 
 
-def creation(model: str) -> float:
+def creation(model: str, map: bool = False, weight_cache: str = "") -> float:
     """Milliseconds from a file to a session that is ready to run."""
     import weft
 
     begin = time.perf_counter()
-    graph = weft.Graph.load(model)
-    prepared = weft.Session(graph, threads=1).prepare(graph.inputs, graph.outputs)
+    graph = weft.Graph.load(model, map=map)
+    prepared = weft.Session(graph, threads=1, weight_cache=weight_cache).prepare(graph.inputs, graph.outputs)
     taken = time.perf_counter() - begin
     del prepared
     return taken * 1e3
+
+
+def creation_cached(model: str) -> float:
+    """The same with the file mapped, by a process that finds what another has packed."""
+    with tempfile.TemporaryDirectory() as folder:
+        fill = f"from benchmarks.beside import figures; figures.creation({model!r}, True, {folder!r})"
+        subprocess.run([sys.executable, "-c", fill], check=True)
+        return creation(model, True, folder)
 
 
 def memory(model: str, map: bool = False) -> float:
@@ -110,7 +121,7 @@ class Figure:
     unit: str
     limit: float
     measure: Callable[[str], float] | None  # None: the milliseconds that the program `first_result` takes from end to end
-    row: str  # whose model it is
+    row: str  # whose model it is; "" for one that is measured beside the peak, with whose program in place of a model
     most: bool = True  # else the limit is the least
 
     def met(self, value: float) -> bool:
@@ -120,6 +131,8 @@ class Figure:
 FIGURES = (
     Figure("resnet50-creation", "ResNet-50: a session from a file", "ms", 150, creation, "resnet50-b1"),
     Figure("bert-creation", "BERT-base: a session from a file", "ms", 300, creation, "bert-128"),
+    Figure("resnet50-cached", "ResNet-50: the same, mapped and with packed weights from the cache", "ms", 30, creation_cached, "resnet50-b1"),
+    Figure("bert-cached", "BERT-base: the same, mapped and with packed weights from the cache", "ms", 60, creation_cached, "bert-128"),
     Figure("resnet50-memory", "ResNet-50, batch 1: most memory of the process", "MB", 150, memory, "resnet50-b1"),
     Figure("bert-memory", "BERT-base, 128 tokens: most memory of the process", "MB", 480, memory, "bert-128"),
     Figure("resnet50-mapped", "The same, ResNet-50's file mapped", "MB", 150, memory_mapped, "resnet50-b1"),
@@ -132,6 +145,11 @@ FIGURES = (
         four_threads, "mlp-784-b64", most=False,
     ),
     Figure("unrest", "Processor time in the 0.1 s that begin 1 ms after a run", "ms", 1, unrest, "resnet50-b1"),
+    *(
+        Figure(f"share-{share.name}", f"{share.title}: of the processor's peak", "%", share.least,
+               functools.partial(share_of_peak, share), "", most=False)
+        for share in SHARES
+    ),
 )  # fmt: skip
 
 

@@ -32,9 +32,13 @@ def description() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "vectors": " ".join(name for name in VECTORS if name in flags),
         "memory": f"{memory / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def system() -> str:
+    """Apart from the description: one kind of machine has many releases of it, and who goes on elsewhere meets another."""
+    return f"{platform.system()} {platform.release()}"
 
 
 def peak(program: pathlib.Path, threads: int) -> Callable[[], float]:

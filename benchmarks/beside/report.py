@@ -87,8 +87,10 @@ def _conditions(results: Results) -> list[str]:
         peaks.append(f"{min(found):.0f} to {max(found):.0f} GFLOP/s with {threads} thread{'s' if threads > 1 else ''}")
     dropped = sum(pair.dropped for _, pair in pairs)
     rounds = dropped + sum(len(pair.ratios) for _, pair in pairs)
+    described = [f"{name} {value}" for name, value in results.subject["machine"].items()]
+    systems = dict.fromkeys(one.system for one in results.outcomes if one.system)
     return [
-        f"- Machine: {', '.join(f'{name} {value}' for name, value in results.subject['machine'].items())}",
+        f"- Machine: {', '.join([*described, *systems])}",
         f"- Library: {results.subject['library']} (the beginning of the SHA-256 of libweft.so)",
         f"- Peers: {', '.join(f'{title(peer)} {version}' for peer, version in versions.items())}",
         f"- The processor's peak beside the rounds: {'; '.join(peaks)}",
@@ -113,7 +115,8 @@ def markdown(
         f"far slower than the best of a row has one pair of processes and {ROUNDS_OF_FAR} rounds, the others {ROUNDS} or more, and those",
         f"near the best {PAIRS} pairs; in the first pairs of a row ours is one process. A goal is met",
         f"when the median over at least {PAIRS} pairs of processes reaches it, or is at most {SHORT:.0%} below while the goal is",
-        "in the interval; it is open with fewer pairs.",
+        "in the interval; it is open with fewer pairs. Goals are ratios that were set beforehand; – stands for none, or for",
+        "no time. In the table of other languages the ratio is that of the time from C over the time from the language.",
         "",
         *_conditions(results),
         "",

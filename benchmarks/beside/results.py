@@ -25,6 +25,7 @@ class Outcome:
     threads: int
     peer: str
     version: str = ""  # of the peer
+    system: str = ""  # that both ran on
     memory: tuple[float, float] = (0, 0)  # MiB at most of ours and of the peer, before anything was timed
     pair: Pair | None = None
     unsupported: str = ""

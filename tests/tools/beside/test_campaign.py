@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pytest
 from benchmarks.beside import programs
 from benchmarks.beside.campaign import Campaign
+from benchmarks.beside.protocol import Pair, Side
 from benchmarks.beside.results import OtherSubject, Outcome, Results
 from benchmarks.beside.rows import named
 
@@ -82,6 +83,15 @@ def test_results_of_another_library_are_not_mixed(fakes: Fakes) -> None:
         fakes.results(library="b")
     assert len(fakes.results().outcomes) == 1
     assert Results.open(fakes.folder / "results.json", {"library": "b"}).outcomes == []
+
+
+def test_the_best_has_all_pairs_even_if_its_first_was_unlucky(fakes: Fakes) -> None:
+    side = Side(1e-6, 1e-6, 1e-6)
+    for peer, ratio in (("dies", 0.5), ("dies", 3.0), ("peer", 0.7)):
+        fakes.results().add(Outcome("add-bound", 1, f"fakes.{peer}", pair=Pair(side, side, [ratio] * 15, 0, 100)))
+    # By the first pairs "peer" is not near; by all it is the best, and gets its second. "dies" is not started again.
+    (outcome,) = fakes.run("dies", "peer", pairs=2)
+    assert outcome.peer == "fakes.peer" and not outcome.failed
 
 
 def test_a_peer_is_asked_only_for_the_rows_that_it_belongs_to(fakes: Fakes) -> None:

@@ -26,9 +26,9 @@ def pair(ours: float, theirs: float, peak: float = 100) -> Pair:
 @pytest.fixture
 def results(tmp_path: pathlib.Path) -> Results:
     made = Results(tmp_path / "results.json", {"machine": {"cores": "2"}, "library": "0123"})
-    made.add(Outcome("one Add", 1, "onnxruntime", "1.32", pair=pair(2e-7, 1e-6)))
+    made.add(Outcome("one Add", 1, "onnxruntime", "1.32", "Linux 6.18", pair=pair(2e-7, 1e-6)))
     for i in range(5):
-        made.add(Outcome("one Add", 1, "litert", "2.3", pair=pair(2e-7, (4 + i / 10) * 1e-7, peak=90)))
+        made.add(Outcome("one Add", 1, "litert", "2.3", "Linux 6.12", pair=pair(2e-7, (4 + i / 10) * 1e-7, peak=90)))
     made.add(Outcome("chain", 1, "onnxruntime", "1.32", pair=pair(4e-3, 2.5e-3)))
     made.add(Outcome("chain", 1, "litert", unsupported="it has no chains"))
     return made
@@ -42,6 +42,7 @@ def test_a_table_says_times_and_the_ratio_to_the_best_peer(results: Results) -> 
     assert "| one Add | 1 | 200 ns | 1.00 µs | **420 ns** | 2.10 (2.00 to 2.20) | 2 | yes |" in text
     assert "| chain | 1 | 4.00 ms | **2.50 ms** | – | 0.62 (0.62 to 0.62) | 2 | open |" in text
     assert "- LiteRT: it has no chains (chain)" in text
+    assert "- Machine: cores 2, Linux 6.18, Linux 6.12" in text
     assert "- Peers: ONNX Runtime 1.32, LiteRT 2.3" in text
     assert "- The processor's peak beside the rounds: 90 to 100 GFLOP/s with 1 thread" in text
     assert "- 7 of 112 rounds were dropped since the peak was over 8% off" in text
