@@ -29,7 +29,7 @@ class Builder {
     choose_flat_outputs();
     WEFT_CHECK(fuse(kernels_, Side::kHost));
     if (options_.device != nullptr) WEFT_CHECK(fuse(*options_.device_kernels, Side::kDevice));
-    Placement placement(graph_, program_.inputs, input_sides_);
+    Placement placement(graph_, program_.inputs, input_sides_, options_.device != nullptr);
     placement.run(flat_, drafts_);
     // Steps of a device are put on its stream in one order.
     const bool side_by_side = options_.rewrite.branches && options_.device == nullptr;

@@ -47,8 +47,10 @@ Draft copy_draft(const Graph& graph, ValueId id, Side from, Side to) {
 
 }  // namespace
 
-Placement::Placement(const Graph& graph, const std::vector<ValueId>& inputs, const std::vector<Side>& sides)
+Placement::Placement(const Graph& graph, const std::vector<ValueId>& inputs, const std::vector<Side>& sides,
+                     bool has_device)
     : graph_(graph),
+      has_device_(has_device),
       has_(2 * static_cast<size_t>(graph.value_count()), false),
       copied_out_(static_cast<size_t>(graph.value_count()), -1) {
   for (size_t i = 0; i < inputs.size(); ++i) add(inputs[i], sides[i]);
@@ -60,7 +62,7 @@ void Placement::run(const FlatOutputs& outputs, std::vector<Draft>& drafts) {
     for (ValueId id : draft.inputs) {
       if (id == kNoValue || graph_.value(id).constant == nullptr) continue;
       add(id, Side::kHost);  // planning puts a constant wherever it is read
-      add(id, Side::kDevice);
+      if (has_device_) add(id, Side::kDevice);
     }
     if (draft.is_view()) {
       const ValueId in = draft.inputs[0], out = draft.outputs[0];

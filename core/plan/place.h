@@ -10,8 +10,8 @@ namespace weft {
 
 class Placement {
  public:
-  // `inputs` of the program lie on the sides `sides`.
-  Placement(const Graph& graph, const std::vector<ValueId>& inputs, const std::vector<Side>& sides);
+  // `inputs` of the program lie on the sides `sides`, of which there is but one without a device.
+  Placement(const Graph& graph, const std::vector<ValueId>& inputs, const std::vector<Side>& sides, bool has_device);
 
   void run(const FlatOutputs& outputs, std::vector<Draft>& drafts);
   // Of a value that is there when the last draft has run.
@@ -25,6 +25,7 @@ class Placement {
   void wait(std::vector<Draft>& placed);
 
   const Graph& graph_;
+  const bool has_device_;
   std::vector<bool> has_;  // by value and side
   // By value: how many waits there were when its copy to the processor's memory was begun; -1 if there is none.
   std::vector<int32_t> copied_out_;

@@ -453,6 +453,21 @@ TEST(Session, ADeadlineIsAtTheLatestTheEndOfTime) {
   EXPECT_EQ(options.deadline_ns(), 0);
 }
 
+// Without folding it is a view of a constant, which lies in no memory of the run and on no device.
+TEST(Session, AConstantInAnotherShapeIsFetchedWithoutPasses) {
+  SessionModel m;
+  SessionOptions options;
+  options.disabled_passes = {"*"};
+  m.start(options);
+  Expr numbers = constant(m.scope, Tensor::vector<int64_t>({1, 2, 3, 4, 5, 6}));
+  Expr y = reshape(numbers, constant_ints(m.scope, {2, 3}));
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Tensor> out = *m.run({{}, {y.id()}, {}}, {});
+    ASSERT_EQ(out[0].shape(), (Shape{2, 3}));
+    for (int64_t k = 0; k < 6; ++k) EXPECT_EQ(out[0].as<int64_t>()[k], k + 1);
+  }
+}
+
 TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
   SessionModel m;
   Expr x = m.input("x", DType::kF32, {1}), y = x;
