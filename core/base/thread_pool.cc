@@ -99,6 +99,7 @@ struct Thread {
   int worker = 0;        // its number, from 1 on
   int runs = 0;          // RunScopes on this thread
   double missed_ns = 0;  // work that was not worth waking a parked worker for
+  int most_threads = 0;  // of a loop; 0: as many as it may have by itself
 };
 constinit thread_local Thread this_thread;
 
@@ -351,9 +352,19 @@ int pool_threads() {
   return threads;
 }
 
-void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
+ThreadLimit::ThreadLimit(int threads) : before_(this_thread.most_threads) {
+  if (threads > 0 && (before_ == 0 || threads < before_)) this_thread.most_threads = threads;
+}
+
+ThreadLimit::~ThreadLimit() { this_thread.most_threads = before_; }
+
+void parallel_for(const Parallel& asked, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
                   void* context) {
   if (count <= 0) return;
+  Parallel parallel = asked;
+  if (const int most = this_thread.most_threads; most > 0) {
+    parallel.max_threads = asked.max_threads == 0 ? most : std::min(asked.max_threads, most);
+  }
   if (block < 1) block = count;
   double cost_ns = cost_ns_per_item * static_cast<double>(count);
   if (count <= block && cost_ns < kWatchEveryNs) return body(context, 0, count);

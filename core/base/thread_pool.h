@@ -22,7 +22,7 @@ struct Parallel {
 using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 
 // Calls `body` once for each block of [0, count): [0, block), [block, 2 * block), ... on any of the
-// threads, in any order, the caller among them; returns when all have ended. Block boundaries are a
+// threads, in any order (one thread alone takes them as they lie), the caller among them; returns when all have ended. Block boundaries are a
 // function of `count` and `block` alone, so a kernel that keeps one partial sum per block gets the
 // same bits from every number of threads.
 //
@@ -42,6 +42,19 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
       [](void* context, int64_t begin, int64_t end) { (*static_cast<Callable*>(context))(begin, end); },
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
+
+// While it lives, loops that its thread begins have at most so many threads, whatever they ask for; 0 leaves that to them.
+// What is computed while a run is made ready keeps the limit of its session so.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
 
 // Threads that a loop may use when nothing limits it, the caller included: WEFT_THREADS, or what
 // affinity and cgroup quota leave to the process. Starts none.

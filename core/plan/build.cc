@@ -1,6 +1,7 @@
 // Makes a plan: puts shapes in, and sorts nodes into the flat part, tensor steps and the rest.
 #include <algorithm>
 
+#include "core/base/thread_pool.h"
 #include "core/graph/walk.h"
 #include "core/plan/fuse.h"
 #include "core/plan/memory.h"
@@ -443,6 +444,7 @@ Status Plan::at_step(int32_t step, const Status& status) const {
 
 Result<std::shared_ptr<const Plan>> make_plan(const Program& program, const std::vector<InputKey>& inputs,
                                               const KernelRegistry& kernels, const PlanOptions& options) {
+  const ThreadLimit limit(options.threads);
   WEFT_CHECK(check_named_dims(program, inputs));
   std::vector<KnownInput> known(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -123,6 +123,7 @@ struct Plan {
 struct PlanOptions {
   RewriteOptions rewrite;
   bool reference_kernels = false;
+  int threads = 0;                   // most that work while it is made; 0: what the machine gives
   DType weight_dtype = DType::kF32;  // as kernels are told
   // A device, with its kernels, that runs what it has kernels for; the rest runs on the CPU.
   std::shared_ptr<Device> device;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/thread_pool.h"
 #include "core/graph/building.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/compiled.h"
@@ -149,6 +150,7 @@ PlanOptions Session::plan_options() const {
   if (options_.reference_kernels) disabled.insert(disabled.end(), {"channels_last", "fuse_attention"});
   options.rewrite = rewrite_options(builtin_rules(), disabled);
   options.reference_kernels = options_.reference_kernels;
+  options.threads = options_.threads;
   options.form_cache = form_cache_;
   return options;
 }
@@ -166,6 +168,7 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     return compiled_[0].second;
   }
   GraphReading reading(*graph_);
+  const ThreadLimit limit(options_.threads);
   auto compiled = std::make_shared<Compiled>();
   compiled->attached_count = graph_->attached_count();
   WEFT_TRY(compiled->cut, cut_program(*graph_, signature.feeds, signature.fetches, signature.targets));

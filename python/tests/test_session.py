@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import pathlib
 import signal
 import subprocess
@@ -537,6 +538,24 @@ def test_trace() -> None:
     trace = weft.Trace()
     weft.Session(graph).run({x: [1, 2]}, weft.exp(x), trace=trace)
     assert "Exp" in trace.json()
+
+
+def test_a_session_of_one_thread_starts_none_while_it_packs_and_folds() -> None:
+    code = """
+import os, numpy as np, weft
+graph = weft.Graph()
+x = graph.input("x", "f32", [4, 1500])
+w = graph.constant(np.ones((1500, 1500), "f4"))
+y = x @ weft.exp(w * 2.0)  # folded, then packed
+before = len(os.listdir("/proc/self/task"))
+weft.Session(graph, threads=1).run({x: np.ones((4, 1500), "f4")}, y)
+print(len(os.listdir("/proc/self/task")) - before)
+weft.Session(graph, threads=2).run({x: np.ones((4, 1500), "f4")}, (y @ weft.exp(w)) * 2.0)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    environment = {**os.environ, "WEFT_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]
 
 
 def unaligned() -> np.ndarray:

@@ -94,6 +94,27 @@ TEST(ThreadPool, HugeCountsDoNotOverflow) {
   EXPECT_EQ(seen, (std::vector<Block>{{0, half + 1}, {half + 1, count}}));
 }
 
+TEST(ThreadPool, ALimitHoldsForAllThatItsThreadBegins) {
+  auto others = [] {
+    std::atomic<int> found{0};
+    const std::thread::id caller = std::this_thread::get_id();
+    parallel_for({}, 64, 1, 1e6, [&](int64_t, int64_t) {
+      if (std::this_thread::get_id() != caller) ++found;
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    });
+    return found.load();
+  };
+  {
+    const ThreadLimit one(1);
+    EXPECT_EQ(others(), 0);
+    const ThreadLimit more(8);  // widens nothing
+    EXPECT_EQ(others(), 0);
+  }
+  if (pool_threads() > 1) {
+    EXPECT_GT(others(), 0);
+  }
+}
+
 TEST(ThreadPool, SumsManyBlocksThroughFunctionPointer) {
   struct Sum {
     std::atomic<int64_t> total{0};
