@@ -22,6 +22,13 @@ Status infer(InferContext& c) {
   return {};
 }
 
+// Weights that add up to 1, or to 0 where they would be NaN.
+Expr numbers_or_zero(Expr x) {
+  ExprScope& s = x.scope();
+  const Expr p = make(s, "Softmax", {x}, {{"axis", int64_t{-1}}});
+  return where(make(s, "IsNaN", {p}), scalar_like(p, 0), p);
+}
+
 // Weights that add up to 1, or to 0 where all are minus infinity and `empty_is_zero`.
 Expr weights(Expr x, bool empty_is_zero) {
   ExprScope& s = x.scope();
@@ -47,7 +54,8 @@ Status body(BodyContext& c) {
   if (c.has_input(4)) {
     scores = where(c.input(4), scores, scalar_like(scores, -std::numeric_limits<double>::infinity()));
   }
-  Expr y = matmul(weights(scores, c.attrs().b("empty_is_zero")), v);
+  const Expr p = c.attrs().b("nan_is_zero") ? numbers_or_zero(scores) : weights(scores, c.attrs().b("empty_is_zero"));
+  const Expr y = matmul(p, v);
   c.set_output(0, heads_inside ? swap_heads(y) : y);
   return {};
 }
@@ -116,6 +124,7 @@ void define_op_fused_attention(OpRegistry& ops) {
       .flag("keys_last", false, "Whether K is [..., features, keys].")
       .flag("heads_inside", false, "Whether Q, K, V and Y are [N, L, heads, features].")
       .flag("empty_is_zero", false, "Whether a query that may look at no key gives 0, and not NaN.")
+      .flag("nan_is_zero", false, "Whether each query whose weights would be NaN has weights of 0.")
       .input("Q", "T", "[..., L, features].")
       .input("K", "T", "[..., keys, features].")
       .input("V", "T", "[..., keys, features of its own].")

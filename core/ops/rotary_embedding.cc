@@ -36,16 +36,21 @@ Result<Expr> angles(BodyContext& c, int input, const char* name, Expr half) {
   if (c.has_input(3)) cache = make(c.scope(), "Gather", {cache, c.input(3)});
   // Where it is asked for, their number is held to what was: a head whose size a run tells may be too small for it.
   const int64_t count = c.attrs().i("rotary_embedding_dim") / 2;
-  const Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], count != 0 ? Dim(count) : half.dims()[3]};
+  Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], count != 0 ? Dim(count) : half.dims()[3]};
+  // The same angles may be for all images, or all places.
+  for (size_t axis : {0, 1}) {
+    if (cache.has_rank() && cache.rank() == 3 && cache.dims()[axis].is(1)) wanted[axis] = Dim(1);
+  }
   if (cache.has_rank() && !may_equal(cache.dims(), wanted)) {
     return invalid("input '", name, "' is ", c.input(input).type().text(),
                    c.has_input(3) ? ", of which 'position_ids' takes " : "",
                    c.has_input(3) ? dims_text(cache.dims()) : "", " but input 'X' wants ", dims_text(wanted));
   }
-  Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3),
-       pairs = count != 0 ? constant_ints(c.scope(), {count}) : dims_of(half, 3, 4);
-  Expr one = constant_ints(c.scope(), {1});
   cache = wide(cache);
+  if (cache.has_rank()) return unsqueeze(cache, {flat ? 2 : 1});
+  const Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3),
+             one = constant_ints(c.scope(), {1});
+  const Expr pairs = count != 0 ? constant_ints(c.scope(), {count}) : dims_of(half, 3, 4);
   return reshape(cache, flat ? concat({batch, places, one, pairs}, 0) : concat({batch, one, places, pairs}, 0));
 }
 
@@ -78,7 +83,9 @@ Status rotate(BodyContext& c) {
 
 void define_op_rotary_embedding(OpRegistry& ops) {
   constexpr const char* kCacheDoc =
-      "[places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.";
+      "[places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn; N or L may be 1, "
+      "for "
+      "all.";
   ops.add("RotaryEmbedding")
       .group("nn/attention")
       .since(23)
@@ -95,7 +102,7 @@ void define_op_rotary_embedding(OpRegistry& ops) {
       .input("X", "T", "[N, heads, L, features], or [N, L, heads * features].")
       .input("cos_cache", "T", kCacheDoc)
       .input("sin_cache", "T", "The shape of cos_cache.")
-      .optional_input("position_ids", "i64", "[N, L]: which row of the caches is of each place.")
+      .optional_input("position_ids", "i64", "[N, L], where each may be 1: which row of the caches is of each place.")
       .output("Y", "T", "The shape of X.")
       .body(rotate);
 }

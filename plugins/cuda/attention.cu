@@ -41,11 +41,17 @@ struct Problem {
   int features, wide;  // of queries and keys, and of values
   Place q, k, v, y;    // a row of K is a feature if keys are last
   double scale;
-  bool keys_last, empty_is_zero;
+  bool keys_last, empty_is_zero, nan_is_zero;
   Spread mask, allowed;
   int64_t tiles, splits, split_keys;        // of queries; parts of the keys, and keys of each
   bool whole_q, whole_k, whole_v, whole_y;  // whether 16 bytes can be moved at once
 };
+
+// Whether a query whose weights add up to this, the greatest score counting 1, has weights of 0.
+template <typename T>
+__device__ bool no_weights(const Problem& p, T sum) {
+  return (sum == 0 && p.empty_is_zero) || (!(sum > 0 && isfinite(sum)) && p.nan_is_zero);
+}
 
 // `each` queries and `some` keys for a thread; D: at least as many features as there are.
 template <typename T, int D, int each, int some>
@@ -366,7 +372,7 @@ __global__ void __launch_bounds__(kBlock, (Tile<T, D, each, some>::kBlocks))
       for (int w = 0; w < kGroup; ++w) {
         const T value = found.y[i][group * kGroup + w];
         // The greatest score alone adds 1, unless there is none.
-        made.at[w] = parted ? value : sum == 0 && p.empty_is_zero ? T(0) : value / sum;
+        made.at[w] = parted ? value : no_weights(p, sum) ? T(0) : value / sum;
       }
       if (p.whole_y) {
         if (feature < p.wide) *reinterpret_cast<Pack<T, kGroup>*>(to + feature) = made;
@@ -398,7 +404,7 @@ __global__ void __launch_bounds__(kThreads) join(const Problem p, const T* parts
       value = fma(factor, parts[at * p.wide + feature], value);
     }
     T* y = all_y + head / p.heads_of_image * p.y.image + head % p.heads_of_image * p.y.head;
-    y[query * p.y.row + feature] = sum == 0 && p.empty_is_zero ? T(0) : value / sum;
+    y[query * p.y.row + feature] = no_weights(p, sum) ? T(0) : value / sum;
   }
 }
 
@@ -484,6 +490,7 @@ Problem problem_of(const Node& node) {
   p.wide = static_cast<int>(node.input(2).shape.back());
   p.keys_last = flag(node, "keys_last");
   p.empty_is_zero = flag(node, "empty_is_zero");
+  p.nan_is_zero = flag(node, "nan_is_zero");
   p.scale = node.f_or("scale", 1);
   p.mask = spread_of(node, 3);
   p.allowed = spread_of(node, 4);

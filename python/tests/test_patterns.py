@@ -278,6 +278,79 @@ def test_attention_is_one_step_and_transposes_nothing() -> None:
         np.testing.assert_allclose(fused, wanted, rtol=2e-5, atol=2e-6)
 
 
+def scaled_dot_product_attention(net: Net, x: str, dynamo: bool, truths: bool) -> str:
+    """PyTorch's: 3 heads of 8, with a mask that leaves the first query nothing if it is of truth values."""
+    heads = {}
+    for what in ("query", "key", "value"):
+        product = net.node("MatMul", x, net.weight((net.random.normal(size=(WIDTH, WIDTH)) / 5).astype(F32)))
+        parted = net.node("Reshape", product, net.weight(np.array([-1, 5, 3, 8])))
+        heads[what] = net.node("Transpose", parted, perm=[0, 2, 1, 3])
+    if dynamo:
+        merged = net.node("Reshape", heads["key"], net.weight(np.array([-1, 5, 8])))
+        turned = net.node("Transpose", merged, perm=[0, 2, 1])
+        turned = net.node("Reshape", turned, net.weight(np.array([-1, 3, 8, 5])))
+    else:
+        turned = net.node("Transpose", heads["key"], perm=[0, 1, 3, 2])
+    root = net.number(8**-0.25)
+    scores = net.node("MatMul", net.node("Mul", heads["query"], root), net.node("Mul", turned, root))
+    allowed = np.tril(np.ones((5, 5), bool), -1)
+    if truths:
+        mask = net.node("Where", net.weight(allowed), net.number(0), net.number(-np.inf))
+    else:
+        mask = net.weight(np.where(allowed, 0, -2).astype(F32))
+    weights = net.node("Softmax", net.node("Add", scores, mask), axis=-1)
+    if truths:
+        weights = net.node("Where", net.node("IsNaN", weights), net.number(0), weights)
+    seen = net.node("Transpose", net.node("MatMul", weights, heads["value"]), perm=[0, 2, 1, 3])
+    return net.node("Reshape", seen, net.weight(np.array([-1, 5, WIDTH])))
+
+
+@pytest.mark.parametrize("truths", [False, True])
+@pytest.mark.parametrize("dynamo", [False, True])
+def test_pytorch_s_scaled_dot_product_attention_is_one_step(dynamo: bool, truths: bool) -> None:
+    net = Net(17)
+    model = net.model(scaled_dot_product_attention(net, "x", dynamo, truths))
+    x = np.random.default_rng(5).normal(size=(3, 5, WIDTH)).astype(F32)
+    fused, steps = run(model, x)
+    assert sum("FusedAttention" in step for step in steps) == 1, steps
+    assert not any(word in step for step in steps for word in ("Softmax", "Transpose", "Mul+", "IsNaN")), steps
+    plain, plain_steps = run(model, x, "*")
+    assert any("Softmax" in step for step in plain_steps)
+    for wanted in (plain, in_onnxruntime(model, x)):
+        np.testing.assert_allclose(fused, wanted, rtol=2e-5, atol=2e-6)
+    assert (fused[:, 0] == 0).all() == truths
+
+
+def rotary(net: Net, x: str, chunks: bool) -> str:
+    """As transformers has it: 3 heads of 8, whose halves are slices, or chunks."""
+    heads = net.node("Transpose", net.node("Reshape", x, net.weight(np.array([-1, 5, 3, 8]))), perm=[0, 2, 1, 3])
+    angles = np.outer(np.arange(5), 100.0 ** -(np.arange(4) / 4))
+    cos, sin = (net.weight(np.concatenate([f(angles), f(angles)], axis=1).astype(F32)[None, None]) for f in (np.cos, np.sin))
+    if chunks:
+        net.nodes.append(helper.make_node("Split", [heads], ["first", "second"], "chunk", axis=-1))
+        first, second = "first", "second"
+    else:
+        ends = [net.weight(np.array([number])) for number in (0, 4, 2**63 - 1, -1)]
+        first = net.node("Slice", heads, ends[0], ends[1], ends[3])
+        second = net.node("Slice", heads, ends[1], ends[2], ends[3])
+    turned = net.node("Concat", net.node("Neg", second), first, axis=-1)
+    y = net.node("Add", net.node("Mul", heads, cos), net.node("Mul", turned, sin))
+    return net.node("Reshape", net.node("Transpose", y, perm=[0, 2, 1, 3]), net.weight(np.array([-1, 5, WIDTH])))
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_rotary_embeddings_are_one_step(chunks: bool) -> None:
+    net = Net(13)
+    model = net.model(rotary(net, "x", chunks))
+    x = np.random.default_rng(5).normal(size=(3, 5, WIDTH)).astype(F32)
+    fused, steps = run(model, x)
+    assert sorted(steps) == ["Transpose", "Transpose", "weft.RotateHalves"]
+    plain, plain_steps = run(model, x, "fuse_rotary")
+    assert len(plain_steps) > 3
+    np.testing.assert_array_equal(fused, plain)
+    np.testing.assert_allclose(fused, in_onnxruntime(model, x), rtol=2e-5, atol=2e-6)
+
+
 def torch_group_norm(net: Net, x: str) -> str:
     """Of one group; reshapes take what they are not told from the input."""
     ones, zeros = (net.weight(np.full(1, value, F32)) for value in (1, 0))

@@ -1,5 +1,6 @@
 // FusedAttention and its gradient: some queries at a time look at all keys, so that their products stay in the cache.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -34,7 +35,7 @@ struct State {
   Gemm<T> scores, values;                                                      // of a block; `n` and `k` of all keys
   Mask mask, allowed;
   int mask_input;  // the other one is the next
-  bool empty_is_zero;
+  bool empty_is_zero, nan_is_zero;
   bool turns_keys = true;  // else a query is multiplied with each key where it lies
   int64_t rows;            // queries of a block
   int64_t parts;           // of a head
@@ -83,7 +84,9 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
 template <typename T>
 void make_weights(const State<T>& s, T* products, int64_t keys) {
   const RowsTable<T>& rows = rows_table(T());
-  if (s.empty_is_zero && rows.max(products, keys) == -std::numeric_limits<T>::infinity())
+  const T most = s.empty_is_zero || s.nan_is_zero ? rows.max(products, keys) : T(0);
+  // Weights are NaN if the largest score is no number, or infinite.
+  if (s.nan_is_zero ? !std::isfinite(most) : most == -std::numeric_limits<T>::infinity())
     std::fill_n(products, keys, T(0));
   else
     rows.softmax(products, products, keys);
@@ -230,6 +233,7 @@ State<T> read_state(const KernelContext& c, int mask_input) {
   s.queries = q[inside ? 1 : q.size() - 2];
   s.keys = k[inside ? 1 : last ? k.size() - 1 : k.size() - 2];
   s.empty_is_zero = c.attrs().b("empty_is_zero");
+  s.nan_is_zero = c.attrs().has("nan_is_zero") && c.attrs().b("nan_is_zero");
   read_strides(c, &s);
   const Shape lead = inside ? Shape{s.images, s.heads} : Shape(q.begin(), q.end() - 2);
   s.mask = read_mask(c, mask_input, lead, s.queries, s.keys);

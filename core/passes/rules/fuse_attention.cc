@@ -15,7 +15,7 @@ struct Scores {
   ValueId at;  // where the pattern has been followed to
   double scale = 1;
   ValueId mask = kNoValue, allowed = kNoValue;
-  bool empty_is_zero = false;
+  bool empty_is_zero = false, nan_is_zero = false;
 };
 
 bool is_last_axis(const RuleContext& c, const Node& node, int64_t axis) {
@@ -46,6 +46,13 @@ bool skip_softmax(const RuleContext& c, ValueId weights, Scores* found) {
   const Node* outer = c.producer_of(weights, "Where", false);
   if (outer == nullptr || c.constant_number(outer->inputs[1]) != 0.0) return false;
   const Node* softmax = softmax_of(c, outer->inputs[2]);
+  // As PyTorch writes masks of truth values.
+  const Node* nan = softmax == nullptr ? nullptr : c.producer_of(outer->inputs[0], "IsNaN", false);
+  if (nan != nullptr && nan->inputs[0] == outer->inputs[2]) {
+    found->at = softmax->inputs[0];
+    found->nan_is_zero = true;
+    return true;
+  }
   const Node* inner = softmax == nullptr ? nullptr : c.producer_of(softmax->inputs[0], "Where", false);
   if (inner == nullptr || inner->inputs[0] != outer->inputs[0]) return false;
   if (c.constant_number(inner->inputs[1]) != 0.0) return false;
@@ -78,6 +85,18 @@ void skip_scale(const RuleContext& c, Scores* found) {
   }
 }
 
+// Before a factor, which PyTorch gives queries and keys each.
+ValueId skip_factor(const RuleContext& c, ValueId id, Scores* found) {
+  const Node* node = c.producer_of(id, "Mul", false);
+  for (size_t side = 0; node != nullptr && side < 2; ++side) {
+    const std::optional<double> number = c.constant_number(node->inputs[1 - side]);
+    if (!number || c.type(node->inputs[side]).dims != c.type(id).dims) continue;
+    found->scale *= *number;
+    return node->inputs[side];
+  }
+  return id;
+}
+
 // Whether a product does nothing else.
 bool multiplies_alone(const Node& node) {
   return node.inputs.size() == 2 && !node.attrs.has("low") && !node.attrs.has("high");
@@ -88,9 +107,9 @@ const Node* product_at(const RuleContext& c, ValueId id) {
   return (node.is("MatMul") || node.is(kWeftDomain, "FusedMatMul")) && multiplies_alone(node) ? &node : nullptr;
 }
 
-// An operand in the new graph, transposed by itself if the product reads it so.
-Expr operand(const RuleContext& c, const Node& product, size_t i) {
-  const Expr x = c.mapped(product.inputs[i]);
+// What comes to be an operand, in the new graph, transposed by itself if the product reads it so.
+Expr operand(const RuleContext& c, const Node& product, size_t i, ValueId id) {
+  const Expr x = c.mapped(id);
   const char* perm = i == 0 ? "permA" : "permB";
   return product.attrs.has(perm) ? transpose(x, product.attrs.ints(perm)) : x;
 }
@@ -131,24 +150,36 @@ Status fuse_attention(RuleContext& c) {
   skip_allowed(c, &found);
   const Node* products = find_products(c, &found);
   if (products == nullptr) return {};
-  // A gradient needs the values in between: where there is one, the pieces stay.
-  if (!used_here_alone(c, {products->inputs[0], products->inputs[1], c.input(1), found.mask, found.allowed})) return {};
+  // A gradient needs the values in between: where there is one, the pieces stay. The factors may be needed elsewhere.
+  const auto alone = [&](ValueId queries, ValueId keys) {
+    return used_here_alone(c, {queries, keys, c.input(1), found.mask, found.allowed});
+  };
+  const double scale = found.scale;
+  ValueId queries = skip_factor(c, products->inputs[0], &found), keys = skip_factor(c, products->inputs[1], &found);
+  if (!alone(queries, keys)) {
+    found.scale = scale;
+    queries = products->inputs[0];
+    keys = products->inputs[1];
+    if (!alone(queries, keys)) return {};
+  }
   const DType dtype = c.type(c.node.output(0)).dtype;
   if (dtype != DType::kF32 && dtype != DType::kF64) return {};
-  const Expr q = operand(c, *products, 0), v = operand(c, c.node, 1);
-  Expr k = operand(c, *products, 1);
+  const Expr q = operand(c, *products, 0, queries), v = operand(c, c.node, 1, c.input(1));
+  Expr k = operand(c, *products, 1, keys);
   for (const Expr& x : {q, k, v}) {
     if (!x.valid() || !x.type().concrete()) return {};
   }
   if (!same_lead(q.dims(), k.dims()) || !same_lead(q.dims(), v.dims())) return {};
   // Keys as they were before they were turned, if that is all that was done to them.
-  const Node* turn = c.producer_of(products->inputs[1], "Transpose", false);
+  const Node* turn = c.producer_of(keys, "Transpose", false);
   const bool turns = turn != nullptr && !products->attrs.has("permB") &&
                      turn->attrs.ints_or_empty("perm") == last_two_swapped(k.dims().size());
   if (turns) k = c.mapped(turn->inputs[0]);
-  const Expr y = c.make_with_kernel(
-      kOp, {q, k, v, c.mapped(found.mask), c.mapped(found.allowed)},
-      {{"scale", found.scale}, {"keys_last", int64_t{!turns}}, {"empty_is_zero", int64_t{found.empty_is_zero}}});
+  const Expr y = c.make_with_kernel(kOp, {q, k, v, c.mapped(found.mask), c.mapped(found.allowed)},
+                                    {{"scale", found.scale},
+                                     {"keys_last", int64_t{!turns}},
+                                     {"empty_is_zero", int64_t{found.empty_is_zero}},
+                                     {"nan_is_zero", int64_t{found.nan_is_zero}}});
   if (y.valid()) c.replace(y);
   return {};
 }

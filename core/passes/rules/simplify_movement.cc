@@ -94,6 +94,22 @@ bool keeps_elements(const Dims& dims, const std::vector<int64_t>& perm) {
   return true;
 }
 
+// The last two axes change places while those before them are one, and then are as they were: as dynamo turns keys.
+Status transpose_unmerged(RuleContext& c) {
+  const Node* turn = c.input_from(0, "Transpose", true);
+  if (turn == nullptr || turn->attrs.ints_or_empty("perm") != std::vector<int64_t>{0, 2, 1}) return {};
+  const Node* merge = c.producer_of(turn->inputs[0], "Reshape", true);
+  if (merge == nullptr) return {};
+  const ValueType &in = c.type(merge->inputs[0]), &merged = c.type(turn->inputs[0]), &out = c.type(c.node.output(0));
+  const size_t rank = in.dims.size();
+  if (!in.has_rank || !merged.has_rank || !out.has_rank || rank < 3) return {};
+  Dims turned = in.dims;
+  std::swap(turned[rank - 2], turned[rank - 1]);
+  if (out.dims != turned || merged.dims[1] != in.dims[rank - 2] || merged.dims[2] != in.dims[rank - 1]) return {};
+  c.replace(swap_last_two(c.mapped(merge->inputs[0])));
+  return {};
+}
+
 Status compose_transposes(RuleContext& c) {
   const ValueType& type = c.type(c.input(0));
   if (!type.has_rank) return {};
@@ -130,6 +146,7 @@ void add_rule_simplify_movement(RuleRegistry& rules) {
     rules.add({"compose_reshapes", op, compose_reshapes});
   }
   rules.add({"compose_transposes", "Transpose", compose_transposes});
+  rules.add({"compose_transposes", "Reshape", transpose_unmerged});
 }
 
 }  // namespace weft

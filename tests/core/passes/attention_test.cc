@@ -51,6 +51,45 @@ TEST(FuseAttention, ProductsAroundASoftmax) {
   EXPECT_EQ(t.left(y, {"fuse_attention"}), "Transpose MatMul Softmax MatMul");
 }
 
+// As PyTorch writes scaled_dot_product_attention: a factor for queries and for keys each, truth values as a mask that is
+// added, and zeros for queries that may look at nothing.
+TEST(FuseAttention, FactorsOfBothOperandsAndZerosForNaN) {
+  AttentionTest t;
+  const double none = -std::numeric_limits<double>::infinity();
+  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Tensor first = *Tensor::make(DType::kBool, {5, 7});
+  for (int64_t i = 0; i < 35; ++i) first.as<bool>()[i] = i >= 7;
+  Expr scores = matmul(t.heads(q) * t.number(0.75), swap_last_two(t.heads(k)) * t.number(0.5));
+  Expr mask = where(constant(t.scope, first), t.number(0), t.number(none)), p = t.softmax(scores + mask);
+  Expr y = t.heads(matmul(where(make(t.scope, "IsNaN", {p}), t.number(0), p), t.heads(v)));
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  // The first query looks at nothing.
+  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(t.run(y, {}).as<float>()[i], 0);
+  y = t.heads(matmul(t.softmax(t.number(3) * scores), t.heads(v)));
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  // Factors that something else needs are made for it alone.
+  Expr scaled = t.heads(q) * t.number(0.75);
+  y = matmul(t.softmax(matmul(scaled, swap_last_two(t.heads(k)))), t.heads(v)) + scaled;
+  EXPECT_NE(t.left(y).find("weft.FusedAttention"), std::string::npos) << t.left(y);
+  t.expect_close(y);
+}
+
+// As dynamo turns keys: with images and heads as one axis.
+TEST(FuseAttention, KeysThatAreTurnedAsThreeAxes) {
+  AttentionTest t;
+  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Expr merged = reshape(t.heads(k), constant_ints(t.scope, {-1, 7, 4}));
+  Expr turned = reshape(transpose(merged, {0, 2, 1}), constant_ints(t.scope, {2, 3, 4, 7}));
+  Expr y = t.heads(matmul(t.softmax(matmul(t.heads(q) * t.number(0.5), turned)), t.heads(v)));
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  // Other axes than those that were merged.
+  Expr other = reshape(transpose(merged, {0, 2, 1}), constant_ints(t.scope, {3, 2, 4, 7}));
+  EXPECT_EQ(t.left(other), "Transpose Reshape Transpose Reshape") << t.left(other);
+}
+
 TEST(FuseAttention, OneHeadAndManyAxes) {
   AttentionTest t;
   Expr q = t.in({5, 4}), k = t.in({4, 7}), v = t.in({7, 2}), y = matmul(t.softmax(matmul(q, k)), v);

@@ -219,6 +219,7 @@ def causal(m: Maker) -> None:
 @rule("RotaryEmbedding")
 def rotary(m: Maker) -> None:
     batch, heads, steps, half = m.dim(1, 3), m.dim(1, 3), m.dim(1), m.integer(1, 3)
+    images = 1 if m.chance(0.2) else batch  # ONNX Runtime takes as many alone
     turned = half if m.chance(0.6) else m.integer(1, half)
     flat = m.chance(0.5)
     if flat:
@@ -229,10 +230,10 @@ def rotary(m: Maker) -> None:
         longest = steps + m.integer(0, 3)
         m.input("cos_cache", (longest, turned), -1, 1)
         m.input("sin_cache", (longest, turned), -1, 1)
-        m.input("position_ids", (batch, steps), 0, longest - 1)
+        m.input("position_ids", (images, steps), 0, longest - 1)
     else:
-        m.input("cos_cache", (batch, steps, turned), -1, 1)
-        m.input("sin_cache", (batch, steps, turned), -1, 1)
+        m.input("cos_cache", (images, steps, turned), -1, 1)
+        m.input("sin_cache", (images, steps, turned), -1, 1)
         m.omit("position_ids")
 
 

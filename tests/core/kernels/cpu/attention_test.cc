@@ -187,6 +187,27 @@ Tensor run(const Problem& p, int threads) {
   return call.run({y}, threads)[0];
 }
 
+// A score that is NaN, one that is infinite, none at all, and a usual one; values are 1, 2 and 3.
+TEST(FusedAttention, QueriesWhoseWeightsWouldBeNaNGiveZeros) {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  for (int zeros : {0, 1}) {
+    Call call;
+    const Tensor q = tensor<float>({4, 1}, {nan, 1, 1, 1}), k = tensor<float>({3, 1}, {1, 1, 1});
+    const Tensor mask = tensor<float>({4, 3}, {0, 0, 0, 0, inf, 0, -inf, -inf, -inf, 0, -inf, 0});
+    std::vector<Expr> inputs{call.input(q), call.input(k), call.input(tensor<float>({3, 1}, {1, 2, 3})),
+                             call.input(mask)};
+    const Expr y = make(call.scope, "weft.FusedAttention", inputs, {{"nan_is_zero", int64_t{zeros}}});
+    const Tensor got = call.run({y}, 1)[0];
+    for (int i = 0; i < 3; ++i) {
+      if (zeros == 1)
+        EXPECT_EQ(got.as<float>()[i], 0) << i;
+      else
+        EXPECT_TRUE(std::isnan(got.as<float>()[i])) << i;
+    }
+    EXPECT_FLOAT_EQ(got.as<float>()[3], 2);
+  }
+}
+
 template <typename T>
 void check() {
   for (const Look& l : kLooks) {
