@@ -51,7 +51,8 @@ Status dropout_body(BodyContext& c) {
   data = as_droppable(data);
   Expr ratio = c.has_input(1) ? as_droppable(c.input(1)) : scalar_like(data, 0.5);
   Expr active = where(c.input(2), ratio, scalar_like(ratio, 0));
-  Attrs attrs{{"seed", c.attrs().i_or("seed", 0)}, {"stream", "Dropout"}};
+  // A seed stands for the numbers of ONNX's reference, which are numpy's.
+  Attrs attrs{{"seed", c.attrs().i_or("seed", 0)}, {"stream", "Dropout"}, {"mt19937", int64_t{c.attrs().has("seed")}}};
   std::vector<Expr> made = make_all(s, "weft.Dropout", {data, active, constant_int(s, 0)}, std::move(attrs), 2);
   c.set_output(0, made[0].dtype() == dtype ? made[0] : cast(made[0], dtype));
   if (c.output_count() > 1) c.set_output(1, made[1]);
@@ -103,16 +104,15 @@ void define_op_dropout(OpRegistry& ops) {
       .doc(
           "In training each element of `data` becomes 0 with the probability `ratio`, else it is "
           "divided by "
-          "`1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice "
-          "depends on `seed` (0 if "
-          "absent) and the element's position alone and is the same in every run: it is "
-          "weft.Dropout with the stream "
-          "\"Dropout\" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the "
+          "`1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every "
+          "run: it is weft.Dropout with the stream \"Dropout\" and the counter 0 and, with a `seed`, the numbers that "
+          "ONNX's reference implementation draws, `numpy.random.RandomState(seed).uniform`. To train, with a new "
+          "choice in every step, use the layer Dropout, or the "
           "operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, "
           "`ops.WeftDropout` in Go.")
       .types("T", kFloatTypes | kFloat8Types)
       .types("T1", kFloatTypes | kFloat8Types)
-      .optional_attr("seed", AttrKind::kInt, "Key of the random choice.")
+      .optional_attr("seed", AttrKind::kInt, "Where numpy's generator begins, from 0 to 2^32 - 1.")
       .input("data", "T", "Any shape.")
       .optional_input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.")
       .optional_input("training_mode", "bool", "Whether to drop anything, a scalar; not if absent.")
@@ -134,6 +134,11 @@ void define_op_dropout(OpRegistry& ops) {
       .types("T1", kFloatTypes)
       .attr("seed", 0, "Key of all random numbers of a program.")
       .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
+      .flag(
+          "mt19937", false,
+          "Whether the numbers are those of the Mersenne Twister (Matsumoto and Nishimura, 1998) that the low 32 bits "
+          "of `seed` begin, one after another and of 53 bits, as numpy.random.RandomState draws them; `stream` and "
+          "`counter` then say nothing. On one thread.")
       .input("data", "T", "Any shape.")
       .input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1.")
       .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")

@@ -283,7 +283,7 @@ Prepared prepare_dropout(const Node& node) {
 }
 
 bool accepts_dropout(const Node& node) {
-  return in_list(FloatTypes{}, node.input(0).dtype) && in_list(FloatTypes{}, node.input(1).dtype) && node.makes(0) &&
+  return node.i_or("mt19937", 0) == 0 && in_list(FloatTypes{}, node.input(0).dtype) && in_list(FloatTypes{}, node.input(1).dtype) && node.makes(0) &&
          node.input(0).count() / 4 < int64_t{1} << 32;
 }
 
