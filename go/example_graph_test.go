@@ -313,6 +313,34 @@ func ExampleNewEmbedding() {
 	// Output: [batch, length, 16]
 }
 
+func ExampleNewLSTM() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, "batch", "steps", 3)
+	all := weft.NewLSTM(g, "all", weft.LSTMConfig{Inputs: 3, Units: 8, Bidirectional: true}).Call(x)
+	last := weft.NewGRU(g, "last", weft.GRUConfig{Inputs: 16, Units: 4, Sequences: weft.Flag(false)}).Call(all)
+	fmt.Println(all.Shape(), last.Shape())
+	// Output: [batch, steps, 16] [batch, 4]
+}
+
+func ExampleNewSelfAttention() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, "batch", "length", 16)
+	normal := weft.NewRMSNorm(g, "norm", weft.RMSNormConfig{Units: 16}).Call(x)
+	y := weft.NewSelfAttention(g, "attention", weft.SelfAttentionConfig{Units: 16, Heads: 4, Causal: true}).Call(normal)
+	fmt.Println(x.Add(y).Shape())
+	// Output: [batch, length, 16]
+}
+
+func ExampleNewGroupNorm() {
+	g := weft.NewGraph()
+	defer g.Close()
+	images := g.Input("images", weft.F32, "batch", 8, 28, 28)
+	fmt.Println(weft.NewGroupNorm(g, "norm", weft.GroupNormConfig{Channels: 8, Groups: 2}).Call(images).Shape())
+	// Output: [batch, 8, 28, 28]
+}
+
 func ExampleNewLayer() {
 	g := weft.NewGraph()
 	defer g.Close()

@@ -194,6 +194,129 @@ func NewFlatten(g *Graph, name string, config FlattenConfig) *Layer {
 	return NewLayer(g, "Flatten", Attrs{}, name)
 }
 
+// GRUConfig is what NewGRU makes.
+type GRUConfig struct {
+	// Size of the last dimension of the input.
+	Inputs int64
+	// Size of the state.
+	Units int64
+	// Whether a second direction goes through the steps from the last to the first, with weights of its own.
+	Bidirectional bool
+	// Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at the
+	// end (of the second direction, at the first step). nil: true.
+	Sequences *bool
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
+	KernelInit string
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": orthogonal.
+	RecurrentInit string
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
+	BiasInit string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
+	// Key of the random initial values, together with the variable's name.
+	Seed int64
+}
+
+// NewGRU makes a layer. Gated recurrent units (Cho et al., 2014), which reset the state after its product, as in
+// cuDNN, PyTorch and Keras: the operator GRU over weights. The state is 0 before the first step. Its variables are
+// `kernel` [directions, 3 * units, inputs], `recurrent_kernel` [directions, 3 * units, units], `bias` and
+// `recurrent_bias` [directions, 3 * units] each, of the gates z, r and h one after the other, as ONNX has them;
+// PyTorch has them in the order r, z, n.
+//
+//   - Input: [batch, steps, inputs].
+//   - Output: [batch, steps, directions * units], or [batch, directions * units] without `sequences`; the first
+//     direction's `units` come first.
+func NewGRU(g *Graph, name string, config GRUConfig) *Layer {
+	return NewLayer(g, "GRU", Attrs{
+		"inputs":         config.Inputs,
+		"units":          config.Units,
+		"bidirectional":  config.Bidirectional,
+		"sequences":      config.Sequences,
+		"kernel_init":    given(config.KernelInit),
+		"recurrent_init": given(config.RecurrentInit),
+		"bias_init":      given(config.BiasInit),
+		"dtype":          config.Dtype,
+		"seed":           config.Seed,
+	}, name)
+}
+
+// GroupNormConfig is what NewGroupNorm makes.
+type GroupNormConfig struct {
+	// Size of axis 1 of the input.
+	Channels int64
+	// Number of groups, which divides `channels`; as many as channels is instance normalization.
+	Groups int64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
+}
+
+// NewGroupNorm makes a layer. Group normalization (Wu and He, 2018): of each image, the channels of a group together.
+// Its variables are `scale` and `bias`: [channels] each.
+//
+//   - Input: [batch, channels, ...].
+//   - Output: The shape of the input.
+func NewGroupNorm(g *Graph, name string, config GroupNormConfig) *Layer {
+	return NewLayer(g, "GroupNorm", Attrs{
+		"channels": config.Channels,
+		"groups":   config.Groups,
+		"epsilon":  config.Epsilon,
+		"dtype":    config.Dtype,
+	}, name)
+}
+
+// LSTMConfig is what NewLSTM makes.
+type LSTMConfig struct {
+	// Size of the last dimension of the input.
+	Inputs int64
+	// Size of the state.
+	Units int64
+	// Whether a second direction goes through the steps from the last to the first, with weights of its own.
+	Bidirectional bool
+	// Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at the
+	// end (of the second direction, at the first step). nil: true.
+	Sequences *bool
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
+	KernelInit string
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": orthogonal.
+	RecurrentInit string
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
+	BiasInit string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
+	// Key of the random initial values, together with the variable's name.
+	Seed int64
+}
+
+// NewLSTM makes a layer. Long short-term memory (Hochreiter and Schmidhuber, 1997): the operator LSTM over weights.
+// The state is 0 before the first step. Its variables are `kernel` [directions, 4 * units, inputs], `recurrent_kernel`
+// [directions, 4 * units, units], and `bias` [directions, 4 * units], of the gates i, o, f and c one after the other,
+// as ONNX has them. PyTorch has them in the order i, f, g, o, and two biases, whose sum this one is.
+//
+//   - Input: [batch, steps, inputs].
+//   - Output: [batch, steps, directions * units], or [batch, directions * units] without `sequences`; the first
+//     direction's `units` come first.
+func NewLSTM(g *Graph, name string, config LSTMConfig) *Layer {
+	return NewLayer(g, "LSTM", Attrs{
+		"inputs":         config.Inputs,
+		"units":          config.Units,
+		"bidirectional":  config.Bidirectional,
+		"sequences":      config.Sequences,
+		"kernel_init":    given(config.KernelInit),
+		"recurrent_init": given(config.RecurrentInit),
+		"bias_init":      given(config.BiasInit),
+		"dtype":          config.Dtype,
+		"seed":           config.Seed,
+	}, name)
+}
+
 // LayerNormConfig is what NewLayerNorm makes.
 type LayerNormConfig struct {
 	// Size of the last axis of the input.
@@ -214,5 +337,70 @@ func NewLayerNorm(g *Graph, name string, config LayerNormConfig) *Layer {
 		"units":   config.Units,
 		"epsilon": config.Epsilon,
 		"dtype":   config.Dtype,
+	}, name)
+}
+
+// RMSNormConfig is what NewRMSNorm makes.
+type RMSNormConfig struct {
+	// Size of the last axis of the input.
+	Units int64
+	// Added to the mean square. nil: 1e-05.
+	Epsilon *float64
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
+}
+
+// NewRMSNorm makes a layer. Normalization by the root of the mean square over the last axis (Zhang and Sennrich,
+// 2019). Its variable is `scale` [units].
+//
+//   - Input: [..., units].
+//   - Output: The shape of the input.
+func NewRMSNorm(g *Graph, name string, config RMSNormConfig) *Layer {
+	return NewLayer(g, "RMSNorm", Attrs{
+		"units":   config.Units,
+		"epsilon": config.Epsilon,
+		"dtype":   config.Dtype,
+	}, name)
+}
+
+// SelfAttentionConfig is what NewSelfAttention makes.
+type SelfAttentionConfig struct {
+	// Size of the last dimension of the input and of the output.
+	Units int64
+	// Number of heads; it divides `units`.
+	Heads int64
+	// Whether each position looks only at those up to itself.
+	Causal bool
+	// Whether there are biases. nil: true.
+	Bias *bool
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
+	KernelInit string
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
+	BiasInit string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
+	// Key of the random initial values, together with the variable's name.
+	Seed int64
+}
+
+// NewSelfAttention makes a layer. Multi-head attention of a sequence to itself (Vaswani et al., 2017). Its variables
+// are `kernel` [units, 3 * units], of queries, keys and values side by side, `out_kernel` [units, units], `bias` [3 *
+// units] and `out_bias` [units]; PyTorch's `in_proj_weight` and `out_proj.weight` are the transposes of the first two.
+// The operator Attention takes masks, caches and fewer heads of keys.
+//
+//   - Input: [batch, positions, units].
+//   - Output: [batch, positions, units].
+func NewSelfAttention(g *Graph, name string, config SelfAttentionConfig) *Layer {
+	return NewLayer(g, "SelfAttention", Attrs{
+		"units":       config.Units,
+		"heads":       config.Heads,
+		"causal":      config.Causal,
+		"bias":        config.Bias,
+		"kernel_init": given(config.KernelInit),
+		"bias_init":   given(config.BiasInit),
+		"dtype":       config.Dtype,
+		"seed":        config.Seed,
 	}, name)
 }

@@ -324,6 +324,8 @@ var functions = map[string]any{
 	"NewConv2d": weft.NewConv2d, "NewDataset": weft.NewDataset, "NewDatasetFunc": weft.NewDatasetFunc, "NewDense": weft.NewDense,
 	"NewDropout": weft.NewDropout, "NewEmbedding": weft.NewEmbedding, "NewFlatten": weft.NewFlatten,
 	"NewFloat16": weft.NewFloat16, "NewGraph": weft.NewGraph, "NewGraphOpset": weft.NewGraphOpset,
+	"NewGRU": weft.NewGRU, "NewGroupNorm": weft.NewGroupNorm, "NewLSTM": weft.NewLSTM, "NewRMSNorm": weft.NewRMSNorm,
+	"NewSelfAttention": weft.NewSelfAttention,
 	"NewLayer": weft.NewLayer, "NewLayerNorm": weft.NewLayerNorm, "NewSession": weft.NewSession,
 	"NewTrace": weft.NewTrace, "Operators": weft.Operators, "ParseDType": weft.ParseDType,
 	"SaveTensors": weft.SaveTensors, "SaveTensorsTo": weft.SaveTensorsTo, "Scalar": weft.Scalar[float32],

@@ -42,6 +42,7 @@ i64 i32 u8 bool string T session run load save dataset optimizer fit threads max
 weight_dtype device device_only device_outputs weight_cache disable_pass timeout_ms timeout_s map trainable partial opset
 weights training batch_size shuffle drop_last learning_rate nesterov lazy beta1 beta2 weight_decay clip_norm epochs first_epoch
 monitor patience min_delta restore_best Sgd Momentum Adam AdamW Dense Conv2d BatchNorm LayerNorm Dropout Embedding Flatten
+LSTM GRU SelfAttention GroupNorm RMSNorm heads groups bidirectional sequences
 cpu int float ints floats strings tensor layer layer/kernel layer/bias optimizer/step max min val_loss loss relu
 """.split()
 

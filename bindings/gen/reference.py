@@ -32,8 +32,8 @@ number such as `WEFT_F32`. The output has a name of its own, that of the layer's
 A layer is called for training or not (`training`); the default is not, in which Dropout passes its input on and BatchNorm uses its running averages.
 Build the loss with training and what predicts without, over the same layers, as [examples/digits_cnn](../examples/digits_cnn) does.
 
-What has no variables of its own is an operator and no layer: pools, activations, losses ([operators.md](operators.md)). The recurrent operators LSTM, GRU
-and RNN take their weights as inputs: make variables of them.
+What has no variables of its own is an operator and no layer, but for Flatten: pools, activations, losses ([operators.md](operators.md)). Where an operator takes more than
+its layer offers (lengths of sequences, states to begin with, masks, caches), make variables for its weights and add it: `weft.InitialValue` draws what they begin with.
 """
 INITIAL = "Initial value: "
 # What stands above the operators of a chapter.

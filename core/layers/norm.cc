@@ -1,4 +1,4 @@
-// BatchNorm and LayerNorm.
+// BatchNorm, GroupNorm, LayerNorm and RMSNorm.
 #include "core/graph/layer_registry.h"
 #include "core/layers/parts_common.h"
 
@@ -64,6 +64,38 @@ Status call_layer_norm(LayerCall& c) {
   return {};
 }
 
+Status make_rms_norm(LayerMake& c) {
+  const int64_t units = c.attrs().i("units");
+  if (units < 1) return invalid("'units' is ", units, " but must be at least 1");
+  WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
+  c.add_variable("scale", filled(c, dtype, units, 1), true);
+  return {};
+}
+
+Status call_rms_norm(LayerCall& c) {
+  c.add_output(weft::make(c.scope(), "RMSNormalization", {c.input(0), c.variable("scale")},
+                          {{"epsilon", c.attrs().f("epsilon")}}));
+  return {};
+}
+
+Status make_group_norm(LayerMake& c) {
+  const int64_t channels = c.attrs().i("channels"), groups = c.attrs().i("groups");
+  if (channels < 1) return invalid("'channels' is ", channels, " but must be at least 1");
+  if (groups < 1 || channels % groups != 0) {
+    return invalid("'groups' is ", groups, " but must divide 'channels', ", channels);
+  }
+  WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
+  c.add_variable("scale", filled(c, dtype, channels, 1), true);
+  c.add_variable("bias", filled(c, dtype, channels, 0), true);
+  return {};
+}
+
+Status call_group_norm(LayerCall& c) {
+  c.add_output(weft::make(c.scope(), "GroupNormalization", {c.input(0), c.variable("scale"), c.variable("bias")},
+                          {{"epsilon", c.attrs().f("epsilon")}, {"num_groups", c.attrs().i("groups")}}));
+  return {};
+}
+
 constexpr const char* kDTypeDoc = "Dtype of the variables: f32 or f64.";
 
 }  // namespace
@@ -96,6 +128,30 @@ void define_layer_norm(LayerRegistry& layers) {
       .output("The shape of the input.")
       .make(make_layer_norm)
       .call(call_layer_norm);
+  layers.add("RMSNorm")
+      .doc(
+          "Normalization by the root of the mean square over the last axis (Zhang and Sennrich, 2019). Its variable is "
+          "`scale` [units].")
+      .required_attr("units", AttrKind::kInt, "Size of the last axis of the input.")
+      .attr("epsilon", 1e-5, "Added to the mean square.")
+      .dtype_attr("dtype", DType::kF32, kDTypeDoc)
+      .input("[..., units].")
+      .output("The shape of the input.")
+      .make(make_rms_norm)
+      .call(call_rms_norm);
+  layers.add("GroupNorm")
+      .doc(
+          "Group normalization (Wu and He, 2018): of each image, the channels of a group together. Its variables are "
+          "`scale` and `bias`: [channels] each.")
+      .required_attr("channels", AttrKind::kInt, "Size of axis 1 of the input.")
+      .required_attr("groups", AttrKind::kInt,
+                     "Number of groups, which divides `channels`; as many as channels is instance normalization.")
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .dtype_attr("dtype", DType::kF32, kDTypeDoc)
+      .input("[batch, channels, ...].")
+      .output("The shape of the input.")
+      .make(make_group_norm)
+      .call(call_group_norm);
 }
 
 }  // namespace weft

@@ -157,7 +157,7 @@ func LinearAttention(query weft.Value, key weft.Value, value weft.Value, kvNumHe
 type RotaryEmbeddingOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// [N, L]: which row of the caches is of each place.
+	// [N, L], where each may be 1: which row of the caches is of each place.
 	PositionIds weft.Value
 	// Whether pairs are neighbours.
 	Interleaved bool
@@ -172,9 +172,10 @@ type RotaryEmbeddingOptions struct {
 // feature of each half of those that turn, or two neighbours. Halves are computed with in f32.
 //
 //   - x (T): [N, heads, L, features], or [N, L, heads * features].
-//   - cosCache (T): [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.
+//   - cosCache (T): [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn; N
+//     or L may be 1, for all.
 //   - sinCache (T): The shape of cos_cache.
-//   - options.PositionIds (i64): [N, L]: which row of the caches is of each place.
+//   - options.PositionIds (i64): [N, L], where each may be 1: which row of the caches is of each place.
 //
 // Gives:
 //

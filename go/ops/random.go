@@ -48,18 +48,18 @@ type DropoutOptions struct {
 	Ratio weft.Value
 	// Whether to drop anything, a scalar; not if absent.
 	TrainingMode weft.Value
-	// Key of the random choice. nil: not given.
+	// Where numpy's generator begins, from 0 to 2^32 - 1. nil: not given.
 	Seed *int64
 	// Gets an optional output: Which elements were kept, in the shape of the data.
 	MaskOutput *weft.Value
 }
 
 // Dropout adds the operator Dropout. In training each element of `data` becomes 0 with the probability `ratio`, else
-// it is divided by `1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on
-// `seed` (0 if absent) and the element's position alone and is the same in every run: it is weft.Dropout with the
-// stream "Dropout" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the
-// operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java,
-// `ops.WeftDropout` in Go.
+// it is divided by `1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice is the same in
+// every run: it is weft.Dropout with the stream "Dropout" and the counter 0 and, with a `seed`, the numbers that
+// ONNX's reference implementation draws, `numpy.random.RandomState(seed).uniform`. To train, with a new choice in
+// every step, use the layer Dropout, or the operator of the domain weft that it is made of: `weft_dropout` in Python
+// and C++, `weftDropout` in Java, `ops.WeftDropout` in Go.
 //
 //   - data (T): Any shape.
 //   - options.Ratio (T1): Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
@@ -303,6 +303,10 @@ type WeftDropoutOptions struct {
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
 	Stream string
+	// Whether the numbers are those of the Mersenne Twister (Matsumoto and Nishimura, 1998) that the low 32 bits of `seed`
+	// begin, one after another and of 53 bits, as numpy.random.RandomState draws them; `stream` and `counter` then say
+	// nothing. On one thread.
+	Mt19937 bool
 }
 
 // WeftDropout adds the operator weft.Dropout. Each element of `data` becomes 0 with the probability `ratio`, else it
@@ -326,8 +330,9 @@ type WeftDropoutOptions struct {
 func WeftDropout(data weft.Value, ratio weft.Value, counter weft.Value, options ...WeftDropoutOptions) (weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.Dropout", []weft.Value{data, ratio, counter}, weft.Attrs{
-		"seed":   o.Seed,
-		"stream": given(o.Stream),
+		"seed":    o.Seed,
+		"stream":  given(o.Stream),
+		"mt19937": o.Mt19937,
 	}, o.Name, 2, problem)
 	return out[0], out[1]
 }

@@ -74,6 +74,20 @@ def test_layers_say_what_their_variables_are() -> None:
         (layers.Conv2d(graph, "conv", inputs=2, filters=4, kernel=[3, 5], groups=2), {"kernel": (4, 1, 3, 5), "bias": (4,)}),
         (layers.BatchNorm(graph, "batch", channels=3), dict.fromkeys(["scale", "bias", "mean", "variance"], (3,))),
         (layers.LayerNorm(graph, "layer", units=3), dict.fromkeys(["scale", "bias"], (3,))),
+        (layers.GroupNorm(graph, "group", channels=4, groups=2), dict.fromkeys(["scale", "bias"], (4,))),
+        (layers.RMSNorm(graph, "rms", units=3), {"scale": (3,)}),
+        (
+            layers.LSTM(graph, "lstm", inputs=2, units=3, bidirectional=True),
+            {"kernel": (2, 12, 2), "recurrent_kernel": (2, 12, 3), "bias": (2, 12)},
+        ),
+        (
+            layers.GRU(graph, "gru", inputs=2, units=3),
+            {"kernel": (1, 9, 2), "recurrent_kernel": (1, 9, 3), "bias": (1, 9), "recurrent_bias": (1, 9)},
+        ),
+        (
+            layers.SelfAttention(graph, "attention", units=4, heads=2),
+            {"kernel": (4, 12), "bias": (12,), "out_kernel": (4, 4), "out_bias": (4,)},
+        ),
         (layers.Embedding(graph, "embedding", count=5, size=2), {"table": (5, 2)}),
         (layers.Dropout(graph, "dropout"), {"counter": ()}),
         (layers.Flatten(graph, "flatten"), {}),

@@ -8,7 +8,7 @@ from ._graph import Graph
 from ._layer import Layer
 from ._types import DTypeLike
 
-__all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "LayerNorm"]
+__all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "GRU", "GroupNorm", "LSTM", "LayerNorm", "RMSNorm", "SelfAttention"]
 
 
 class BatchNorm(Layer):
@@ -140,6 +140,95 @@ class Flatten(Layer):
         super().__init__(graph, "Flatten", {}, name)
 
 
+class GRU(Layer):
+    """Gated recurrent units (Cho et al., 2014), which reset the state after its product, as in cuDNN, PyTorch
+    and Keras: the operator GRU over weights. The state is 0 before the first step. Its variables are `kernel`
+    [directions, 3 * units, inputs], `recurrent_kernel` [directions, 3 * units, units], `bias` and
+    `recurrent_bias` [directions, 3 * units] each, of the gates z, r and h one after the other, as ONNX has
+    them; PyTorch has them in the order r, z, n.
+
+    Input: [batch, steps, inputs].
+    Output: [batch, steps, directions * units], or [batch, directions * units] without `sequences`; the first
+    direction's `units` come first.
+
+    Attributes:
+        inputs (required): Size of the last dimension of the input.
+        units (required): Size of the state.
+        bidirectional (False): Whether a second direction goes through the steps from the last to the first,
+            with weights of its own.
+        sequences (True): Whether the output has the state after every step, as the next recurrent layer needs
+            it; else it is the one at the end (of the second direction, at the first step).
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
+        recurrent_init ('orthogonal'): Initial value: zeros, ones, constant(v), uniform(half width),
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
+        bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+        seed (0): Key of the random initial values, together with the variable's name.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, inputs: int, units: int, bidirectional: bool = False, sequences: bool = True, kernel_init: str = 'glorot_uniform', recurrent_init: str = 'orthogonal', bias_init: str = 'zeros', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
+        super().__init__(graph, "GRU", {"inputs": inputs, "units": units, "bidirectional": bidirectional, "sequences": sequences, "kernel_init": kernel_init, "recurrent_init": recurrent_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
+
+
+class GroupNorm(Layer):
+    """Group normalization (Wu and He, 2018): of each image, the channels of a group together. Its variables are
+    `scale` and `bias`: [channels] each.
+
+    Input: [batch, channels, ...].
+    Output: The shape of the input.
+
+    Attributes:
+        channels (required): Size of axis 1 of the input.
+        groups (required): Number of groups, which divides `channels`; as many as channels is instance
+            normalization.
+        epsilon (1e-05): Added to the variance.
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, channels: int, groups: int, epsilon: float = 1e-05, dtype: DTypeLike = 'f32') -> None:
+        super().__init__(graph, "GroupNorm", {"channels": channels, "groups": groups, "epsilon": epsilon, "dtype": dtype}, name)
+
+
+class LSTM(Layer):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997): the operator LSTM over weights. The state is 0
+    before the first step. Its variables are `kernel` [directions, 4 * units, inputs], `recurrent_kernel`
+    [directions, 4 * units, units], and `bias` [directions, 4 * units], of the gates i, o, f and c one after
+    the other, as ONNX has them. PyTorch has them in the order i, f, g, o, and two biases, whose sum this one
+    is.
+
+    Input: [batch, steps, inputs].
+    Output: [batch, steps, directions * units], or [batch, directions * units] without `sequences`; the first
+    direction's `units` come first.
+
+    Attributes:
+        inputs (required): Size of the last dimension of the input.
+        units (required): Size of the state.
+        bidirectional (False): Whether a second direction goes through the steps from the last to the first,
+            with weights of its own.
+        sequences (True): Whether the output has the state after every step, as the next recurrent layer needs
+            it; else it is the one at the end (of the second direction, at the first step).
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
+        recurrent_init ('orthogonal'): Initial value: zeros, ones, constant(v), uniform(half width),
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
+        bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+        seed (0): Key of the random initial values, together with the variable's name.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, inputs: int, units: int, bidirectional: bool = False, sequences: bool = True, kernel_init: str = 'glorot_uniform', recurrent_init: str = 'orthogonal', bias_init: str = 'zeros', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
+        super().__init__(graph, "LSTM", {"inputs": inputs, "units": units, "bidirectional": bidirectional, "sequences": sequences, "kernel_init": kernel_init, "recurrent_init": recurrent_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
+
+
 class LayerNorm(Layer):
     """Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are `scale` and `bias`:
     [units] each.
@@ -155,3 +244,48 @@ class LayerNorm(Layer):
 
     def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: DTypeLike = 'f32') -> None:
         super().__init__(graph, "LayerNorm", {"units": units, "epsilon": epsilon, "dtype": dtype}, name)
+
+
+class RMSNorm(Layer):
+    """Normalization by the root of the mean square over the last axis (Zhang and Sennrich, 2019). Its variable
+    is `scale` [units].
+
+    Input: [..., units].
+    Output: The shape of the input.
+
+    Attributes:
+        units (required): Size of the last axis of the input.
+        epsilon (1e-05): Added to the mean square.
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: DTypeLike = 'f32') -> None:
+        super().__init__(graph, "RMSNorm", {"units": units, "epsilon": epsilon, "dtype": dtype}, name)
+
+
+class SelfAttention(Layer):
+    """Multi-head attention of a sequence to itself (Vaswani et al., 2017). Its variables are `kernel` [units, 3
+    * units], of queries, keys and values side by side, `out_kernel` [units, units], `bias` [3 * units] and
+    `out_bias` [units]; PyTorch's `in_proj_weight` and `out_proj.weight` are the transposes of the first two.
+    The operator Attention takes masks, caches and fewer heads of keys.
+
+    Input: [batch, positions, units].
+    Output: [batch, positions, units].
+
+    Attributes:
+        units (required): Size of the last dimension of the input and of the output.
+        heads (required): Number of heads; it divides `units`.
+        causal (False): Whether each position looks only at those up to itself.
+        bias (True): Whether there are biases.
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+            normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform,
+            he_normal or orthogonal; as in "normal(0.02)".
+        bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+            truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal;
+            as in "normal(0.02)".
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+        seed (0): Key of the random initial values, together with the variable's name.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, units: int, heads: int, causal: bool = False, bias: bool = True, kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
+        super().__init__(graph, "SelfAttention", {"units": units, "heads": heads, "causal": causal, "bias": bias, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)

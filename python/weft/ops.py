@@ -1636,11 +1636,11 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
 
 def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 -
-    ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if
-    absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream
-    "Dropout" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the
-    operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java,
-    `ops.WeftDropout` in Go.
+    ratio`; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run:
+    it is weft.Dropout with the stream "Dropout" and the counter 0 and, with a `seed`, the numbers that ONNX's
+    reference implementation draws, `numpy.random.RandomState(seed).uniform`. To train, with a new choice in
+    every step, use the layer Dropout, or the operator of the domain weft that it is made of: `weft_dropout`
+    in Python and C++, `weftDropout` in Java, `ops.WeftDropout` in Go.
 
     Inputs:
         data: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
@@ -1649,7 +1649,7 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
         training_mode (optional): Whether to drop anything, a scalar; not if absent. [bool]
 
     Attributes:
-        seed: Key of the random choice.
+        seed: Where numpy's generator begins, from 0 to 2^32 - 1.
         outputs (1): How many outputs are returned: one is a Value, more are a tuple.
         name: The name of the node.
 
@@ -4340,9 +4340,9 @@ def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, p
     Inputs:
         x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
         cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that
-            turn. [f32, f16, f64, bf16]
+            turn; N or L may be 1, for all. [f32, f16, f64, bf16]
         sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
-        position_ids (optional): [N, L]: which row of the caches is of each place. [i64]
+        position_ids (optional): [N, L], where each may be 1: which row of the caches is of each place. [i64]
 
     Attributes:
         interleaved (False): Whether pairs are neighbours.
@@ -4355,12 +4355,12 @@ def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, p
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[[0.730000019, -0.0199999996, 0.0700000003, -0.75], [0.449999988, -0.540000021, -0.140000001, -1.11000001]]]], dtype="f32")
-        >>> cos_cache = graph.constant([[[-0.326302171, 0.777572691], [0.694418192, 0.0974560902]]], dtype="f32")
-        >>> sin_cache = graph.constant([[[-0.945265532, 0.628793001], [-0.71957165, -0.995239854]]], dtype="f32")
-        >>> y = weft.ops.rotary_embedding(x, cos_cache, sin_cache, rotary_embedding_dim=4, num_heads=1)
+        >>> x = graph.constant([[[[-0.8, -1.32, -0.25, 0.42], [1.14, 0.11, -0.55, -0.78]]], [[[0.75, 1.63, 0.27, -1.23], [-0.96, 1.6, 0.2, -1.73]]]], dtype="f32")
+        >>> cos_cache = graph.constant([[[-0.215, -0.014], [0.353, -0.878]]], dtype="f32")
+        >>> sin_cache = graph.constant([[[0.111, -0.457], [0.759, -0.872]]], dtype="f32")
+        >>> y = weft.ops.rotary_embedding(x, cos_cache, sin_cache)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
-        [[[[-0.172, 0.456, -0.713, -0.596], [0.212, -1.157, -0.421, 0.429]]]]
+        [[[[0.2, 0.21, -0.035, 0.597], [0.82, -0.777, 0.671, 0.589]]], [[[-0.191, -0.585, 0.025, -0.728], [-0.491, -2.913, -0.658, 0.124]]]]
     """
     return add_node(None, "RotaryEmbedding", [x, cos_cache, sin_cache, position_ids], {"interleaved": interleaved, "num_heads": num_heads, "rotary_embedding_dim": rotary_embedding_dim}, 1, name)
 
@@ -6719,7 +6719,7 @@ def cross(a: ValueLike, b: ValueLike, *, axis: int = -1, name: str | None = None
     return add_node(None, "weft.Cross", [a, b], {"axis": axis}, 1, name)
 
 
-def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', name: str | None = None) -> tuple[Value, Value]:
+def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', mt19937: bool = False, name: str | None = None) -> tuple[Value, Value]:
     """Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The
     choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for
     every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is
@@ -6733,6 +6733,9 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
     Attributes:
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        mt19937 (False): Whether the numbers are those of the Mersenne Twister (Matsumoto and Nishimura, 1998)
+            that the low 32 bits of `seed` begin, one after another and of 53 bits, as
+            numpy.random.RandomState draws them; `stream` and `counter` then say nothing. On one thread.
         name: The name of the node.
 
     Returns:
@@ -6750,7 +6753,7 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
         >>> weft.Session(graph).run({}, y1).tolist()
         [True, True, True]
     """
-    return add_node(None, "weft.Dropout", [data, ratio, counter], {"seed": seed, "stream": stream}, 2, name)
+    return add_node(None, "weft.Dropout", [data, ratio, counter], {"seed": seed, "stream": stream, "mt19937": mt19937}, 2, name)
 
 
 def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, Value]:

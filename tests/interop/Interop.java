@@ -155,10 +155,15 @@ class Interop {
       Value ids = graph.input("ids", DataType.I64, "4,3");
       Layer embedding = layers.embedding("embedding", 11, 8, o -> o.seed(1));
       Value x = layers.layerNorm("layer_norm", 8).call(embedding.call(ids, true), true);
+      x = layers.lstm("lstm", 8, 8, o -> o.seed(5)).call(x, true);
+      x = layers.selfAttention("attention", 8, 2, o -> o.seed(6)).call(x, true);
+      x = layers.rmsNorm("rms_norm", 8).call(x, true);
+      x = layers.gru("gru", 8, 4, o -> o.bidirectional(true).seed(7)).call(x, true);
       x = layers.dropout("dropout", o -> o.rate(0.25).seed(2)).call(x, true);
       x = ops.reshape(x, graph.constant(new long[] {-1, 3, 2, 4}));
       x = layers.conv2d("conv", 3, 4, new long[] {2}, o -> o.seed(3)).call(x, true);
       x = layers.batchNorm("batch_norm", 4).call(x, true);
+      x = layers.groupNorm("group_norm", 4, 2).call(x, true);
       x = layers.flatten("flatten").call(x, true);
       x = layers.dense("dense", 12, 5, o -> o.activation("tanh").seed(4)).call(x, true);
       Value slope = graph.gradients(ops.reduceMean(x), embedding.variables()).get(0);

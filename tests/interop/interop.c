@@ -272,49 +272,53 @@ static void resume(const char* kind, const char* folder, int epochs) {
   }
 }
 
+typedef struct {
+  const char *name, *type;
+  const char* keys[4]; /* of whole numbers, with their values */
+  int64_t values[4];
+} layer_row;
+
 /* Every kind of layer in one graph that trains: what it computes, and the gradient of its mean by the looked-up table. */
 static void all_layers(void) {
+  static const layer_row kRows[] = {
+      {"embedding", "Embedding", {"count", "size", "seed"}, {11, 8, 1}},
+      {"layer_norm", "LayerNorm", {"units"}, {8}},
+      {"lstm", "LSTM", {"inputs", "units", "seed"}, {8, 8, 5}},
+      {"attention", "SelfAttention", {"units", "heads", "seed"}, {8, 2, 6}},
+      {"rms_norm", "RMSNorm", {"units"}, {8}},
+      {"gru", "GRU", {"inputs", "units", "bidirectional", "seed"}, {8, 4, 1, 7}},
+      {"dropout", "Dropout", {"seed"}, {2}},
+      {"conv", "Conv2d", {"inputs", "filters", "seed"}, {3, 4, 3}},
+      {"batch_norm", "BatchNorm", {"channels"}, {4}},
+      {"group_norm", "GroupNorm", {"channels", "groups"}, {4, 2}},
+      {"flatten", "Flatten", {NULL}, {0}},
+      {"dense", "Dense", {"inputs", "units", "seed"}, {12, 5, 4}},
+  };
+  enum { kLayers = sizeof kRows / sizeof kRows[0] };
   const int64_t rows[] = {0, 3, 5, 10, 2, 2, 7, 1, 9, 4, 0, 6}, four_three[] = {4, 3};
   const int64_t image[] = {-1, 3, 2, 4}, four = 4, two = 2;
   weft_graph* graph;
   weft_session* session;
-  weft_layer* layers[7];
-  weft_attrs* attrs = attrs_new();
+  weft_layer* layers[kLayers];
   weft_tensor *fed, *out[2];
   int64_t ids, x, table, fetches[2];
-  int i;
+  int i, key;
   check(weft_graph_new(0, &graph));
   check(weft_graph_add_input(graph, "ids", WEFT_I64, "4,3", WEFT_ORIGIN, &ids));
-  check(weft_attrs_set_int(attrs, "count", 11));
-  check(weft_attrs_set_int(attrs, "size", 8));
-  check(weft_attrs_set_int(attrs, "seed", 1));
-  layers[0] = layer(graph, "Embedding", "embedding", attrs);
-  attrs = attrs_new();
-  check(weft_attrs_set_int(attrs, "units", 8));
-  layers[1] = layer(graph, "LayerNorm", "layer_norm", attrs);
-  attrs = attrs_new();
-  check(weft_attrs_set_float(attrs, "rate", 0.25));
-  check(weft_attrs_set_int(attrs, "seed", 2));
-  layers[2] = layer(graph, "Dropout", "dropout", attrs);
-  attrs = attrs_new();
-  check(weft_attrs_set_int(attrs, "inputs", 3));
-  check(weft_attrs_set_int(attrs, "filters", 4));
-  check(weft_attrs_set_ints(attrs, "kernel", &two, 1));
-  check(weft_attrs_set_int(attrs, "seed", 3));
-  layers[3] = layer(graph, "Conv2d", "conv", attrs);
-  attrs = attrs_new();
-  check(weft_attrs_set_int(attrs, "channels", 4));
-  layers[4] = layer(graph, "BatchNorm", "batch_norm", attrs);
-  layers[5] = layer(graph, "Flatten", "flatten", NULL);
-  attrs = attrs_new();
-  check(weft_attrs_set_int(attrs, "inputs", 12));
-  check(weft_attrs_set_int(attrs, "units", 5));
-  check(weft_attrs_set_string(attrs, "activation", "tanh"));
-  check(weft_attrs_set_int(attrs, "seed", 4));
-  layers[6] = layer(graph, "Dense", "dense", attrs);
   x = ids;
-  for (i = 0; i < 7; ++i) {
-    if (i == 3) x = node(graph, "Reshape", x, constant(graph, WEFT_I64, &four, 1, image, sizeof image), NULL, NULL);
+  for (i = 0; i < kLayers; ++i) {
+    const layer_row* row = &kRows[i];
+    weft_attrs* attrs = attrs_new();
+    for (key = 0; key < 4 && row->keys[key] != NULL; ++key) {
+      check(weft_attrs_set_int(attrs, row->keys[key], row->values[key]));
+    }
+    if (strcmp(row->type, "Dropout") == 0) check(weft_attrs_set_float(attrs, "rate", 0.25));
+    if (strcmp(row->type, "Dense") == 0) check(weft_attrs_set_string(attrs, "activation", "tanh"));
+    if (strcmp(row->type, "Conv2d") == 0) {
+      check(weft_attrs_set_ints(attrs, "kernel", &two, 1));
+      x = node(graph, "Reshape", x, constant(graph, WEFT_I64, &four, 1, image, sizeof image), NULL, NULL);
+    }
+    layers[i] = layer(graph, row->type, row->name, attrs);
     x = call(layers[i], x, 1);
   }
   table = weft_layer_variable(layers[0], 0);
@@ -326,7 +330,7 @@ static void all_layers(void) {
   check(weft_session_run(session, &ids, (const weft_tensor* const*)&fed, 1, fetches, 2, NULL, 0, NULL, out));
   printf("example layers %016llx\n", (unsigned long long)fnv(fnv(kStart, out[0]), out[1]));
   for (i = 0; i < 2; ++i) weft_tensor_free(out[i]);
-  for (i = 0; i < 7; ++i) weft_layer_free(layers[i]);
+  for (i = 0; i < kLayers; ++i) weft_layer_free(layers[i]);
   weft_tensor_free(fed);
   weft_session_free(session);
   weft_graph_free(graph);

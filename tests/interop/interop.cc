@@ -136,6 +136,13 @@ void all_layers() {
   auto ids = graph.input("ids", weft::DType::i64, "4,3");
   layers::EmbeddingAttrs embed{11, 8};
   embed.seed = 1;
+  layers::LSTMAttrs lstm{8, 8};
+  lstm.seed = 5;
+  layers::SelfAttentionAttrs attention{8, 2};
+  attention.seed = 6;
+  layers::GRUAttrs gru{8, 4};
+  gru.bidirectional = true;
+  gru.seed = 7;
   layers::DropoutAttrs drop;
   drop.rate = 0.25;
   drop.seed = 2;
@@ -146,9 +153,12 @@ void all_layers() {
   dense.seed = 4;
   layers::Embedding embedding(graph, "embedding", embed);
   auto x = layers::LayerNorm(graph, "layer_norm", {8})(embedding(ids, true), true);
+  x = layers::SelfAttention(graph, "attention", attention)(layers::LSTM(graph, "lstm", lstm)(x, true), true);
+  x = layers::GRU(graph, "gru", gru)(layers::RMSNorm(graph, "rms_norm", {8})(x, true), true);
   x = layers::Dropout(graph, "dropout", drop)(x, true);
   x = weft::reshape(x, graph.constant(std::vector<int64_t>{-1, 3, 2, 4}));
   x = layers::BatchNorm(graph, "batch_norm", {4})(layers::Conv2d(graph, "conv", conv)(x, true), true);
+  x = layers::GroupNorm(graph, "group_norm", {4, 2})(x, true);
   x = layers::Flatten(graph, "flatten")(x, true);
   x = layers::Dense(graph, "dense", dense)(x, true);
   auto slope = graph.gradients({weft::reduce_mean(x)}, {embedding.variables()[0]})[0];

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 import weft
-from weft.layers import BatchNorm, Conv2d, Dense, Dropout, Embedding, Flatten, LayerNorm
+from weft.layers import (
+    GRU, LSTM, BatchNorm, Conv2d, Dense, Dropout, Embedding, Flatten, GroupNorm, LayerNorm, RMSNorm, SelfAttention,
+)  # fmt: skip
 
 LANGUAGES = ("c", "cpp", "python", "java", "go")
 
@@ -110,10 +112,15 @@ def all_layers() -> None:
     ids = graph.input("ids", "i64", [4, 3])
     embedding = Embedding(graph, "embedding", count=11, size=8, seed=1)
     x = LayerNorm(graph, "layer_norm", units=8)(embedding(ids, training=True), training=True)
+    x = LSTM(graph, "lstm", inputs=8, units=8, seed=5)(x, training=True)
+    x = SelfAttention(graph, "attention", units=8, heads=2, seed=6)(x, training=True)
+    x = RMSNorm(graph, "rms_norm", units=8)(x, training=True)
+    x = GRU(graph, "gru", inputs=8, units=4, bidirectional=True, seed=7)(x, training=True)
     x = Dropout(graph, "dropout", rate=0.25, seed=2)(x, training=True)
     x = weft.reshape(x, [-1, 3, 2, 4])
     x = Conv2d(graph, "conv", inputs=3, filters=4, kernel=[2], seed=3)(x, training=True)
     x = BatchNorm(graph, "batch_norm", channels=4)(x, training=True)
+    x = GroupNorm(graph, "group_norm", channels=4, groups=2)(x, training=True)
     x = Flatten(graph, "flatten")(x, training=True)
     x = Dense(graph, "dense", inputs=12, units=5, activation="tanh", seed=4)(x, training=True)
     (slope,) = weft.gradients(weft.reduce_mean(x), embedding.variables)

@@ -239,6 +239,150 @@ class Flatten : public Layer {
   }
 };
 
+/// The attributes of GRU.
+struct GRUAttrs {
+  /// Size of the last dimension of the input. Required.
+  Required<int64_t> inputs;
+  /// Size of the state. Required.
+  Required<int64_t> units;
+  /// Whether a second direction goes through the steps from the last to the first, with weights of its own.
+  bool bidirectional = false;
+  /// Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at
+  /// the end (of the second direction, at the first step).
+  bool sequences = true;
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string kernel_init = "glorot_uniform";
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string recurrent_init = "orthogonal";
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string bias_init = "zeros";
+  /// Dtype of the variables: f32 or f64.
+  DType dtype = DType::f32;
+  /// Key of the random initial values, together with the variable's name.
+  int64_t seed = 0;
+};
+
+/// Gated recurrent units (Cho et al., 2014), which reset the state after its product, as in cuDNN, PyTorch and
+/// Keras: the operator GRU over weights. The state is 0 before the first step. Its variables are `kernel`
+/// [directions, 3 * units, inputs], `recurrent_kernel` [directions, 3 * units, units], `bias` and `recurrent_bias`
+/// [directions, 3 * units] each, of the gates z, r and h one after the other, as ONNX has them; PyTorch has them in
+/// the order r, z, n.
+/// Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units]
+/// without `sequences`; the first direction's `units` come first.
+class GRU : public Layer {
+ public:
+  /// Makes the layer and its variables, whose names begin with "name/".
+  GRU(Graph& graph, const std::string& name, const GRUAttrs& attrs,
+      const Origin& origin = Origin())
+      : Layer(graph, "GRU", collect(attrs), name, origin) {}
+
+ private:
+  static Attrs collect(const GRUAttrs& attrs) {
+    Attrs set;
+    set.set("inputs", attrs.inputs);
+    set.set("units", attrs.units);
+    set.set("bidirectional", attrs.bidirectional);
+    set.set("sequences", attrs.sequences);
+    set.set("kernel_init", attrs.kernel_init);
+    set.set("recurrent_init", attrs.recurrent_init);
+    set.set("bias_init", attrs.bias_init);
+    set.set("dtype", attrs.dtype);
+    set.set("seed", attrs.seed);
+    return set;
+  }
+};
+
+/// The attributes of GroupNorm.
+struct GroupNormAttrs {
+  /// Size of axis 1 of the input. Required.
+  Required<int64_t> channels;
+  /// Number of groups, which divides `channels`; as many as channels is instance normalization. Required.
+  Required<int64_t> groups;
+  /// Added to the variance.
+  double epsilon = 1e-05;
+  /// Dtype of the variables: f32 or f64.
+  DType dtype = DType::f32;
+};
+
+/// Group normalization (Wu and He, 2018): of each image, the channels of a group together. Its variables are
+/// `scale` and `bias`: [channels] each.
+/// Input: [batch, channels, ...]. Output: The shape of the input.
+class GroupNorm : public Layer {
+ public:
+  /// Makes the layer and its variables, whose names begin with "name/".
+  GroupNorm(Graph& graph, const std::string& name, const GroupNormAttrs& attrs,
+            const Origin& origin = Origin())
+      : Layer(graph, "GroupNorm", collect(attrs), name, origin) {}
+
+ private:
+  static Attrs collect(const GroupNormAttrs& attrs) {
+    Attrs set;
+    set.set("channels", attrs.channels);
+    set.set("groups", attrs.groups);
+    set.set("epsilon", attrs.epsilon);
+    set.set("dtype", attrs.dtype);
+    return set;
+  }
+};
+
+/// The attributes of LSTM.
+struct LSTMAttrs {
+  /// Size of the last dimension of the input. Required.
+  Required<int64_t> inputs;
+  /// Size of the state. Required.
+  Required<int64_t> units;
+  /// Whether a second direction goes through the steps from the last to the first, with weights of its own.
+  bool bidirectional = false;
+  /// Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at
+  /// the end (of the second direction, at the first step).
+  bool sequences = true;
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string kernel_init = "glorot_uniform";
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string recurrent_init = "orthogonal";
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string bias_init = "zeros";
+  /// Dtype of the variables: f32 or f64.
+  DType dtype = DType::f32;
+  /// Key of the random initial values, together with the variable's name.
+  int64_t seed = 0;
+};
+
+/// Long short-term memory (Hochreiter and Schmidhuber, 1997): the operator LSTM over weights. The state is 0 before
+/// the first step. Its variables are `kernel` [directions, 4 * units, inputs], `recurrent_kernel` [directions, 4 *
+/// units, units], and `bias` [directions, 4 * units], of the gates i, o, f and c one after the other, as ONNX has
+/// them. PyTorch has them in the order i, f, g, o, and two biases, whose sum this one is.
+/// Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units]
+/// without `sequences`; the first direction's `units` come first.
+class LSTM : public Layer {
+ public:
+  /// Makes the layer and its variables, whose names begin with "name/".
+  LSTM(Graph& graph, const std::string& name, const LSTMAttrs& attrs,
+       const Origin& origin = Origin())
+      : Layer(graph, "LSTM", collect(attrs), name, origin) {}
+
+ private:
+  static Attrs collect(const LSTMAttrs& attrs) {
+    Attrs set;
+    set.set("inputs", attrs.inputs);
+    set.set("units", attrs.units);
+    set.set("bidirectional", attrs.bidirectional);
+    set.set("sequences", attrs.sequences);
+    set.set("kernel_init", attrs.kernel_init);
+    set.set("recurrent_init", attrs.recurrent_init);
+    set.set("bias_init", attrs.bias_init);
+    set.set("dtype", attrs.dtype);
+    set.set("seed", attrs.seed);
+    return set;
+  }
+};
+
 /// The attributes of LayerNorm.
 struct LayerNormAttrs {
   /// Size of the last axis of the input. Required.
@@ -265,6 +409,85 @@ class LayerNorm : public Layer {
     set.set("units", attrs.units);
     set.set("epsilon", attrs.epsilon);
     set.set("dtype", attrs.dtype);
+    return set;
+  }
+};
+
+/// The attributes of RMSNorm.
+struct RMSNormAttrs {
+  /// Size of the last axis of the input. Required.
+  Required<int64_t> units;
+  /// Added to the mean square.
+  double epsilon = 1e-05;
+  /// Dtype of the variables: f32 or f64.
+  DType dtype = DType::f32;
+};
+
+/// Normalization by the root of the mean square over the last axis (Zhang and Sennrich, 2019). Its variable is
+/// `scale` [units].
+/// Input: [..., units]. Output: The shape of the input.
+class RMSNorm : public Layer {
+ public:
+  /// Makes the layer and its variables, whose names begin with "name/".
+  RMSNorm(Graph& graph, const std::string& name, const RMSNormAttrs& attrs,
+          const Origin& origin = Origin())
+      : Layer(graph, "RMSNorm", collect(attrs), name, origin) {}
+
+ private:
+  static Attrs collect(const RMSNormAttrs& attrs) {
+    Attrs set;
+    set.set("units", attrs.units);
+    set.set("epsilon", attrs.epsilon);
+    set.set("dtype", attrs.dtype);
+    return set;
+  }
+};
+
+/// The attributes of SelfAttention.
+struct SelfAttentionAttrs {
+  /// Size of the last dimension of the input and of the output. Required.
+  Required<int64_t> units;
+  /// Number of heads; it divides `units`. Required.
+  Required<int64_t> heads;
+  /// Whether each position looks only at those up to itself.
+  bool causal = false;
+  /// Whether there are biases.
+  bool bias = true;
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string kernel_init = "glorot_uniform";
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  std::string bias_init = "zeros";
+  /// Dtype of the variables: f32 or f64.
+  DType dtype = DType::f32;
+  /// Key of the random initial values, together with the variable's name.
+  int64_t seed = 0;
+};
+
+/// Multi-head attention of a sequence to itself (Vaswani et al., 2017). Its variables are `kernel` [units, 3 *
+/// units], of queries, keys and values side by side, `out_kernel` [units, units], `bias` [3 * units] and `out_bias`
+/// [units]; PyTorch's `in_proj_weight` and `out_proj.weight` are the transposes of the first two. The operator
+/// Attention takes masks, caches and fewer heads of keys.
+/// Input: [batch, positions, units]. Output: [batch, positions, units].
+class SelfAttention : public Layer {
+ public:
+  /// Makes the layer and its variables, whose names begin with "name/".
+  SelfAttention(Graph& graph, const std::string& name, const SelfAttentionAttrs& attrs,
+                const Origin& origin = Origin())
+      : Layer(graph, "SelfAttention", collect(attrs), name, origin) {}
+
+ private:
+  static Attrs collect(const SelfAttentionAttrs& attrs) {
+    Attrs set;
+    set.set("units", attrs.units);
+    set.set("heads", attrs.heads);
+    set.set("causal", attrs.causal);
+    set.set("bias", attrs.bias);
+    set.set("kernel_init", attrs.kernel_init);
+    set.set("bias_init", attrs.bias_init);
+    set.set("dtype", attrs.dtype);
+    set.set("seed", attrs.seed);
     return set;
   }
 };

@@ -947,7 +947,7 @@ inline Value div(const Value& a, const Value& b, const std::string& name = "", c
 
 /// The attributes of Dropout.
 struct DropoutAttrs {
-  /// Key of the random choice.
+  /// Where numpy's generator begins, from 0 to 2^32 - 1.
   Optional<int64_t> seed = {};
 };
 
@@ -960,10 +960,11 @@ struct DropoutOutputs {
 };
 
 /// In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`;
-/// otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if absent) and the
-/// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
-/// counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain weft
-/// that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, `ops.WeftDropout` in Go.
+/// otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run: it is
+/// weft.Dropout with the stream "Dropout" and the counter 0 and, with a `seed`, the numbers that ONNX's reference
+/// implementation draws, `numpy.random.RandomState(seed).uniform`. To train, with a new choice in every step, use
+/// the layer Dropout, or the operator of the domain weft that it is made of: `weft_dropout` in Python and C++,
+/// `weftDropout` in Java, `ops.WeftDropout` in Go.
 /// - data: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 /// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, f8e4m3fn,
 /// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, optional]
@@ -2964,10 +2965,10 @@ struct RotaryEmbeddingAttrs {
 /// `a sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
 /// turn, or two neighbours. Halves are computed with in f32.
 /// - x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
-/// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn. [f32,
-/// f16, f64, bf16]
+/// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn; N or
+/// L may be 1, for all. [f32, f16, f64, bf16]
 /// - sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
-/// - position_ids: [N, L]: which row of the caches is of each place. [i64, optional]
+/// - position_ids: [N, L], where each may be 1: which row of the caches is of each place. [i64, optional]
 /// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value rotary_embedding(const Value& x, const Value& cos_cache, const Value& sin_cache, const Value& position_ids = Value(), const RotaryEmbeddingAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -4936,6 +4937,10 @@ struct WeftDropoutAttrs {
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
+  /// Whether the numbers are those of the Mersenne Twister (Matsumoto and Nishimura, 1998) that the low 32 bits of
+  /// `seed` begin, one after another and of 53 bits, as numpy.random.RandomState draws them; `stream` and `counter`
+  /// then say nothing. On one thread.
+  bool mt19937 = false;
 };
 
 /// The outputs of weft.Dropout.
@@ -4956,6 +4961,7 @@ inline WeftDropoutOutputs weft_dropout(const Value& data, const Value& ratio, co
   Attrs set;
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
+  set.set("mt19937", attrs.mt19937);
   std::vector<Value> made = add_node("weft.Dropout", {data, ratio, counter}, set, name, 2, origin);
   return {made[0], made[1]};
 }

@@ -395,8 +395,9 @@ const char* const kWords[] = {
     "opset", "weights", "training", "batch_size", "shuffle", "drop_last", "learning_rate", "nesterov", "lazy",
     "beta1", "beta2", "weight_decay", "clip_norm", "epochs", "first_epoch", "monitor", "patience", "min_delta",
     "restore_best", "Sgd", "Momentum", "Adam", "AdamW", "Dense", "Conv2d", "BatchNorm", "LayerNorm", "Dropout",
-    "Embedding", "Flatten", "cpu", "int", "float", "ints", "floats", "strings", "tensor", "layer", "layer/kernel",
-    "layer/bias", "optimizer/step", "max", "min", "val_loss", "loss", "relu",
+    "Embedding", "Flatten", "LSTM", "GRU", "SelfAttention", "GroupNorm", "RMSNorm", "heads", "groups",
+    "bidirectional", "sequences", "cpu", "int", "float", "ints", "floats", "strings", "tensor", "layer",
+    "layer/kernel", "layer/bias", "optimizer/step", "max", "min", "val_loss", "loss", "relu",
 };
 
 }  // namespace

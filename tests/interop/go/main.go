@@ -161,11 +161,16 @@ func allLayers() {
 	ids := graph.Input("ids", weft.I64, 4, 3)
 	embedding := weft.NewEmbedding(graph, "embedding", weft.EmbeddingConfig{Count: 11, Size: 8, Seed: 1})
 	x := weft.NewLayerNorm(graph, "layer_norm", weft.LayerNormConfig{Units: 8}).Call(embedding.Call(ids, true), true)
+	x = weft.NewLSTM(graph, "lstm", weft.LSTMConfig{Inputs: 8, Units: 8, Seed: 5}).Call(x, true)
+	x = weft.NewSelfAttention(graph, "attention", weft.SelfAttentionConfig{Units: 8, Heads: 2, Seed: 6}).Call(x, true)
+	x = weft.NewRMSNorm(graph, "rms_norm", weft.RMSNormConfig{Units: 8}).Call(x, true)
+	x = weft.NewGRU(graph, "gru", weft.GRUConfig{Inputs: 8, Units: 4, Bidirectional: true, Seed: 7}).Call(x, true)
 	x = weft.NewDropout(graph, "dropout", weft.DropoutConfig{Rate: weft.Float(0.25), Seed: 2}).Call(x, true)
 	x = x.Reshape(-1, 3, 2, 4)
 	conv := weft.Conv2dConfig{Inputs: 3, Filters: 4, Kernel: []int64{2}, Seed: 3}
 	x = weft.NewConv2d(graph, "conv", conv).Call(x, true)
 	x = weft.NewBatchNorm(graph, "batch_norm", weft.BatchNormConfig{Channels: 4}).Call(x, true)
+	x = weft.NewGroupNorm(graph, "group_norm", weft.GroupNormConfig{Channels: 4, Groups: 2}).Call(x, true)
 	x = weft.NewFlatten(graph, "flatten", weft.FlattenConfig{}).Call(x, true)
 	dense := weft.DenseConfig{Inputs: 12, Units: 5, Activation: "tanh", Seed: 4}
 	x = weft.NewDense(graph, "dense", dense).Call(x, true)

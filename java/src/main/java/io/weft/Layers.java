@@ -529,6 +529,341 @@ public final class Layers {
   }
 
   /**
+   * What can be set at a GRU layer.
+   */
+  public static final class GRUOptions {
+    private final Attrs attrs = new Attrs();
+
+    private GRUOptions() {}
+
+    /**
+     * Whether a second direction goes through the steps from the last to the first, with weights of its own. Default:
+     * false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions bidirectional(boolean value) {
+      attrs.set("bidirectional", value);
+      return this;
+    }
+
+    /**
+     * Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at the
+     * end (of the second direction, at the first step). Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions sequences(boolean value) {
+      attrs.set("sequences", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions kernelInit(String value) {
+      attrs.set("kernel_init", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: orthogonal.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions recurrentInit(String value) {
+      attrs.set("recurrent_init", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions biasInit(String value) {
+      attrs.set("bias_init", value);
+      return this;
+    }
+
+    /**
+     * Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Key of the random initial values, together with the variable's name. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GRUOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+  }
+
+  /**
+   * Gated recurrent units (Cho et al., 2014), which reset the state after its product, as in cuDNN, PyTorch and Keras:
+   * the operator GRU over weights. The state is 0 before the first step. Its variables are {@code kernel} [directions, 3
+   * * units, inputs], {@code recurrent_kernel} [directions, 3 * units, units], {@code bias} and {@code recurrent_bias}
+   * [directions, 3 * units] each, of the gates z, r and h one after the other, as ONNX has them; PyTorch has them in the
+   * order r, z, n.
+   *
+   * <p>Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units] without
+   * {@code sequences}; the first direction's {@code units} come first.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs size of the last dimension of the input.
+   * @param units size of the state.
+   * @return the layer
+   */
+  public Layer gru(String name, long inputs, long units) {
+    return gru(name, inputs, units, options -> {});
+  }
+
+  /**
+   * Gated recurrent units (Cho et al., 2014), which reset the state after its product, as in cuDNN, PyTorch and Keras:
+   * the operator GRU over weights. The state is 0 before the first step. Its variables are {@code kernel} [directions, 3
+   * * units, inputs], {@code recurrent_kernel} [directions, 3 * units, units], {@code bias} and {@code recurrent_bias}
+   * [directions, 3 * units] each, of the gates z, r and h one after the other, as ONNX has them; PyTorch has them in the
+   * order r, z, n.
+   *
+   * <p>Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units] without
+   * {@code sequences}; the first direction's {@code units} come first.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs size of the last dimension of the input.
+   * @param units size of the state.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer gru(String name, long inputs, long units, Consumer<GRUOptions> options) {
+    GRUOptions settings = new GRUOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("inputs", inputs);
+    settings.attrs.set("units", units);
+    return graph.layer("GRU", settings.attrs, name);
+  }
+
+  /**
+   * What can be set at a GroupNorm layer.
+   */
+  public static final class GroupNormOptions {
+    private final Attrs attrs = new Attrs();
+
+    private GroupNormOptions() {}
+
+    /**
+     * Added to the variance. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+  }
+
+  /**
+   * Group normalization (Wu and He, 2018): of each image, the channels of a group together. Its variables are {@code
+   * scale} and {@code bias}: [channels] each.
+   *
+   * <p>Input: [batch, channels, ...]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param channels size of axis 1 of the input.
+   * @param groups number of groups, which divides {@code channels}; as many as channels is instance normalization.
+   * @return the layer
+   */
+  public Layer groupNorm(String name, long channels, long groups) {
+    return groupNorm(name, channels, groups, options -> {});
+  }
+
+  /**
+   * Group normalization (Wu and He, 2018): of each image, the channels of a group together. Its variables are {@code
+   * scale} and {@code bias}: [channels] each.
+   *
+   * <p>Input: [batch, channels, ...]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param channels size of axis 1 of the input.
+   * @param groups number of groups, which divides {@code channels}; as many as channels is instance normalization.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer groupNorm(String name, long channels, long groups, Consumer<GroupNormOptions> options) {
+    GroupNormOptions settings = new GroupNormOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("channels", channels);
+    settings.attrs.set("groups", groups);
+    return graph.layer("GroupNorm", settings.attrs, name);
+  }
+
+  /**
+   * What can be set at a LSTM layer.
+   */
+  public static final class LSTMOptions {
+    private final Attrs attrs = new Attrs();
+
+    private LSTMOptions() {}
+
+    /**
+     * Whether a second direction goes through the steps from the last to the first, with weights of its own. Default:
+     * false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions bidirectional(boolean value) {
+      attrs.set("bidirectional", value);
+      return this;
+    }
+
+    /**
+     * Whether the output has the state after every step, as the next recurrent layer needs it; else it is the one at the
+     * end (of the second direction, at the first step). Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions sequences(boolean value) {
+      attrs.set("sequences", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions kernelInit(String value) {
+      attrs.set("kernel_init", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: orthogonal.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions recurrentInit(String value) {
+      attrs.set("recurrent_init", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions biasInit(String value) {
+      attrs.set("bias_init", value);
+      return this;
+    }
+
+    /**
+     * Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Key of the random initial values, together with the variable's name. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LSTMOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+  }
+
+  /**
+   * Long short-term memory (Hochreiter and Schmidhuber, 1997): the operator LSTM over weights. The state is 0 before the
+   * first step. Its variables are {@code kernel} [directions, 4 * units, inputs], {@code recurrent_kernel} [directions,
+   * 4 * units, units], and {@code bias} [directions, 4 * units], of the gates i, o, f and c one after the other, as ONNX
+   * has them. PyTorch has them in the order i, f, g, o, and two biases, whose sum this one is.
+   *
+   * <p>Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units] without
+   * {@code sequences}; the first direction's {@code units} come first.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs size of the last dimension of the input.
+   * @param units size of the state.
+   * @return the layer
+   */
+  public Layer lstm(String name, long inputs, long units) {
+    return lstm(name, inputs, units, options -> {});
+  }
+
+  /**
+   * Long short-term memory (Hochreiter and Schmidhuber, 1997): the operator LSTM over weights. The state is 0 before the
+   * first step. Its variables are {@code kernel} [directions, 4 * units, inputs], {@code recurrent_kernel} [directions,
+   * 4 * units, units], and {@code bias} [directions, 4 * units], of the gates i, o, f and c one after the other, as ONNX
+   * has them. PyTorch has them in the order i, f, g, o, and two biases, whose sum this one is.
+   *
+   * <p>Input: [batch, steps, inputs]. Output: [batch, steps, directions * units], or [batch, directions * units] without
+   * {@code sequences}; the first direction's {@code units} come first.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs size of the last dimension of the input.
+   * @param units size of the state.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer lstm(String name, long inputs, long units, Consumer<LSTMOptions> options) {
+    LSTMOptions settings = new LSTMOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("inputs", inputs);
+    settings.attrs.set("units", units);
+    return graph.layer("LSTM", settings.attrs, name);
+  }
+
+  /**
    * What can be set at a LayerNorm layer.
    */
   public static final class LayerNormOptions {
@@ -590,5 +925,186 @@ public final class Layers {
     Check.notNull(options, "options").accept(settings);
     settings.attrs.set("units", units);
     return graph.layer("LayerNorm", settings.attrs, name);
+  }
+
+  /**
+   * What can be set at a RMSNorm layer.
+   */
+  public static final class RMSNormOptions {
+    private final Attrs attrs = new Attrs();
+
+    private RMSNormOptions() {}
+
+    /**
+     * Added to the mean square. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RMSNormOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RMSNormOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+  }
+
+  /**
+   * Normalization by the root of the mean square over the last axis (Zhang and Sennrich, 2019). Its variable is {@code
+   * scale} [units].
+   *
+   * <p>Input: [..., units]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last axis of the input.
+   * @return the layer
+   */
+  public Layer rmsNorm(String name, long units) {
+    return rmsNorm(name, units, options -> {});
+  }
+
+  /**
+   * Normalization by the root of the mean square over the last axis (Zhang and Sennrich, 2019). Its variable is {@code
+   * scale} [units].
+   *
+   * <p>Input: [..., units]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last axis of the input.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer rmsNorm(String name, long units, Consumer<RMSNormOptions> options) {
+    RMSNormOptions settings = new RMSNormOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("units", units);
+    return graph.layer("RMSNorm", settings.attrs, name);
+  }
+
+  /**
+   * What can be set at a SelfAttention layer.
+   */
+  public static final class SelfAttentionOptions {
+    private final Attrs attrs = new Attrs();
+
+    private SelfAttentionOptions() {}
+
+    /**
+     * Whether each position looks only at those up to itself. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions causal(boolean value) {
+      attrs.set("causal", value);
+      return this;
+    }
+
+    /**
+     * Whether there are biases. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions bias(boolean value) {
+      attrs.set("bias", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions kernelInit(String value) {
+      attrs.set("kernel_init", value);
+      return this;
+    }
+
+    /**
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions biasInit(String value) {
+      attrs.set("bias_init", value);
+      return this;
+    }
+
+    /**
+     * Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Key of the random initial values, together with the variable's name. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SelfAttentionOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+  }
+
+  /**
+   * Multi-head attention of a sequence to itself (Vaswani et al., 2017). Its variables are {@code kernel} [units, 3 *
+   * units], of queries, keys and values side by side, {@code out_kernel} [units, units], {@code bias} [3 * units] and
+   * {@code out_bias} [units]; PyTorch's {@code in_proj_weight} and {@code out_proj.weight} are the transposes of the
+   * first two. The operator Attention takes masks, caches and fewer heads of keys.
+   *
+   * <p>Input: [batch, positions, units]. Output: [batch, positions, units].
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last dimension of the input and of the output.
+   * @param heads number of heads; it divides {@code units}.
+   * @return the layer
+   */
+  public Layer selfAttention(String name, long units, long heads) {
+    return selfAttention(name, units, heads, options -> {});
+  }
+
+  /**
+   * Multi-head attention of a sequence to itself (Vaswani et al., 2017). Its variables are {@code kernel} [units, 3 *
+   * units], of queries, keys and values side by side, {@code out_kernel} [units, units], {@code bias} [3 * units] and
+   * {@code out_bias} [units]; PyTorch's {@code in_proj_weight} and {@code out_proj.weight} are the transposes of the
+   * first two. The operator Attention takes masks, caches and fewer heads of keys.
+   *
+   * <p>Input: [batch, positions, units]. Output: [batch, positions, units].
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last dimension of the input and of the output.
+   * @param heads number of heads; it divides {@code units}.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer selfAttention(String name, long units, long heads, Consumer<SelfAttentionOptions> options) {
+    SelfAttentionOptions settings = new SelfAttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("units", units);
+    settings.attrs.set("heads", heads);
+    return graph.layer("SelfAttention", settings.attrs, name);
   }
 }

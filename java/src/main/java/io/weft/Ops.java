@@ -3185,7 +3185,7 @@ public final class Ops {
     }
 
     /**
-     * Key of the random choice.
+     * Where numpy's generator begins, from 0 to 2^32 - 1.
      *
      * @param value the value
      * @return this
@@ -3212,11 +3212,11 @@ public final class Ops {
 
   /**
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
-   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
-   * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
-   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
-   * ops.WeftDropout} in Go.
+   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run: it is
+   * weft.Dropout with the stream "Dropout" and the counter 0 and, with a {@code seed}, the numbers that ONNX's reference
+   * implementation draws, {@code numpy.random.RandomState(seed).uniform}. To train, with a new choice in every step, use
+   * the layer Dropout, or the operator of the domain weft that it is made of: {@code weft_dropout} in Python and C++,
+   * {@code weftDropout} in Java, {@code ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
    * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
@@ -3230,11 +3230,11 @@ public final class Ops {
 
   /**
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
-   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
-   * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
-   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
-   * ops.WeftDropout} in Go.
+   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run: it is
+   * weft.Dropout with the stream "Dropout" and the counter 0 and, with a {@code seed}, the numbers that ONNX's reference
+   * implementation draws, {@code numpy.random.RandomState(seed).uniform}. To train, with a new choice in every step, use
+   * the layer Dropout, or the operator of the domain weft that it is made of: {@code weft_dropout} in Python and C++,
+   * {@code weftDropout} in Java, {@code ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
    * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
@@ -3252,11 +3252,11 @@ public final class Ops {
 
   /**
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
-   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
-   * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
-   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
-   * ops.WeftDropout} in Go.
+   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run: it is
+   * weft.Dropout with the stream "Dropout" and the counter 0 and, with a {@code seed}, the numbers that ONNX's reference
+   * implementation draws, {@code numpy.random.RandomState(seed).uniform}. To train, with a new choice in every step, use
+   * the layer Dropout, or the operator of the domain weft that it is made of: {@code weft_dropout} in Python and C++,
+   * {@code weftDropout} in Java, {@code ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
    * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
@@ -3270,11 +3270,11 @@ public final class Ops {
 
   /**
    * In training each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code
-   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice depends on {@code seed} (0 if
-   * absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout"
-   * and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the operator of the domain
-   * weft that it is made of: {@code weft_dropout} in Python and C++, {@code weftDropout} in Java, {@code
-   * ops.WeftDropout} in Go.
+   * 1 - ratio}; otherwise the data is passed on. As ONNX has no state here, the choice is the same in every run: it is
+   * weft.Dropout with the stream "Dropout" and the counter 0 and, with a {@code seed}, the numbers that ONNX's reference
+   * implementation draws, {@code numpy.random.RandomState(seed).uniform}. To train, with a new choice in every step, use
+   * the layer Dropout, or the operator of the domain weft that it is made of: {@code weft_dropout} in Python and C++,
+   * {@code weftDropout} in Java, {@code ops.WeftDropout} in Go.
    *
    * <p>Operator Dropout. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T1: f32, f16,
    * f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz.
@@ -10048,7 +10048,7 @@ public final class Ops {
     private RotaryEmbeddingOptions() {}
 
     /**
-     * [N, L]: which row of the caches is of each place.
+     * [N, L], where each may be 1: which row of the caches is of each place.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -10106,7 +10106,8 @@ public final class Ops {
    * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
    *
    * @param x [N, heads, L, features], or [N, L, heads * features].
-   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn;
+   *     N or L may be 1, for all.
    * @param sinCache the shape of cos_cache.
    * @return the shape of X.
    */
@@ -10122,7 +10123,8 @@ public final class Ops {
    * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
    *
    * @param x [N, heads, L, features], or [N, L, heads * features].
-   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn;
+   *     N or L may be 1, for all.
    * @param sinCache the shape of cos_cache.
    * @param options sets the rest
    * @return the shape of X.
@@ -16602,6 +16604,19 @@ public final class Ops {
      */
     public WeftDropoutOptions stream(String value) {
       attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Whether the numbers are those of the Mersenne Twister (Matsumoto and Nishimura, 1998) that the low 32 bits of
+     * {@code seed} begin, one after another and of 53 bits, as numpy.random.RandomState draws them; {@code stream} and
+     * {@code counter} then say nothing. On one thread. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public WeftDropoutOptions mt19937(boolean value) {
+      attrs.set("mt19937", value);
       return this;
     }
 
