@@ -240,6 +240,26 @@ func ExampleFitOptions() {
 	// Output: [loss val_loss] true true true
 }
 
+func ExampleFitOptions_trace() {
+	s, data, feeds, guess, loss, step := fitLine()
+	defer s.Close()
+	defer data.Close()
+	ctx, trace := context.Background(), need(weft.NewTrace())
+	defer trace.Close()
+	events := func(word string) int { return strings.Count(string(need(trace.JSON())), word) }
+	need(s.Fit(ctx, data, feeds, step, nil, weft.FitOptions{Epochs: 3, Trace: trace}))
+	fmt.Println("updates:", events(`"name":"weft.Momentum"`))
+	trained := events(`"ts"`)
+	need(s.Evaluate(ctx, data, feeds, []weft.Value{loss}, weft.EvaluateOptions{Trace: trace}))
+	evaluated := events(`"ts"`)
+	out := need(s.Predict(ctx, data, []weft.Value{feeds[0], {}}, []weft.Value{guess}, weft.EvaluateOptions{Trace: trace}))
+	defer out[0].Close()
+	fmt.Println(trained < evaluated, evaluated < events(`"ts"`))
+	// Output:
+	// updates: 3
+	// true true
+}
+
 func ExampleSession_Evaluate() {
 	s, data, feeds, _, loss, _ := fitLine()
 	defer s.Close()

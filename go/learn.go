@@ -37,6 +37,8 @@ type FitOptions struct {
 	Mode        string  // "min" or "max"; "": min
 	RestoreBest bool    // put the variables of the best epoch back
 
+	Trace *Trace // collects what ran when, of all runs
+
 	// Callback is called after every batch, with the averages so far in the epoch, and after every epoch. An error
 	// ends Fit with it.
 	Callback func(*FitEvent) error
@@ -130,7 +132,7 @@ type fitRun struct {
 	end     func()
 }
 
-func (s *Session) beginFit(ctx context.Context, data *Dataset, feeds []Value) (*fitRun, error) {
+func (s *Session) beginFit(ctx context.Context, data *Dataset, feeds []Value, trace *Trace) (*fitRun, error) {
 	session, err := s.use()
 	if err != nil {
 		return nil, err
@@ -148,7 +150,7 @@ func (s *Session) beginFit(ctx context.Context, data *Dataset, feeds []Value) (*
 	}
 	r.feeds, err = s.idsOf(feeds, true)
 	if err == nil {
-		r.control, err = newControl(ctx, "fit", nil)
+		r.control, err = newControl(ctx, "fit", trace)
 	}
 	if err != nil {
 		r.end()
@@ -182,7 +184,7 @@ func (s *Session) Fit(ctx context.Context, data *Dataset, feeds []Value, step Va
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.beginFit(ctx, data, feeds)
+	r, err := s.beginFit(ctx, data, feeds, o.Trace)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +262,8 @@ func takeHistory(history *C.weft_history) *History {
 
 // EvaluateOptions are for Evaluate and Predict.
 type EvaluateOptions struct {
-	BatchSize int // 0: 32
+	BatchSize int    // 0: 32
+	Trace     *Trace // collects what ran when, of all runs
 }
 
 // Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options
@@ -301,7 +304,7 @@ func (s *Session) overBatches(ctx context.Context, data *Dataset, feeds, wanted 
 	if err != nil {
 		return err
 	}
-	r, err := s.beginFit(ctx, data, feeds)
+	r, err := s.beginFit(ctx, data, feeds, o.Trace)
 	if err != nil {
 		return err
 	}

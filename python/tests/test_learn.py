@@ -1,5 +1,6 @@
 """Datasets, optimizers, layers, fit."""
 
+import json
 import os
 import signal
 import threading
@@ -52,6 +53,24 @@ def test_one_metric_is_a_list_of_it() -> None:
     assert list(wanted) == ["loss"]
     assert session.evaluate(data, feeds, loss) == wanted
     assert session.evaluate(data, feeds, iter([loss])) == wanted  # type: ignore[arg-type]
+
+
+def test_a_trace_has_every_run_of_a_training() -> None:
+    session, feeds, step, loss, data = line()
+    trace = weft.Trace()
+
+    def updates() -> int:
+        return sum(event["name"] == "weft.Sgd" for event in json.loads(trace.json())["traceEvents"])
+
+    session.fit(data, feeds, step, [loss], epochs=2, batch_size=25, trace=trace)
+    assert updates() == 8  # 2 variables, 4 batches
+    before = len(json.loads(trace.json())["traceEvents"])
+    session.evaluate(data, feeds, loss, trace=trace)
+    evaluated = len(json.loads(trace.json())["traceEvents"])
+    assert evaluated > before and updates() == 8
+    x = feeds[0]
+    session.predict([[1.0]], [x], x * 2.0, trace=trace)
+    assert len(json.loads(trace.json())["traceEvents"]) > evaluated
 
 
 def test_fit_without_a_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:

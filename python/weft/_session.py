@@ -286,6 +286,7 @@ class Session(Handle, Generic[Result]):
         progress: bool | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
+        trace: Trace | None = None,
     ) -> History:
         """Trains: runs `step` on every batch.
 
@@ -314,6 +315,7 @@ class Session(Handle, Generic[Result]):
             progress: Whether a bar is shown; None shows one on a terminal.
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.
+            trace: Collects what ran when, of all runs.
 
         Returns:
             The metrics of each epoch.
@@ -336,7 +338,7 @@ class Session(Handle, Generic[Result]):
             "fit",
             timeout,
             cancel,
-            None,
+            trace,
             epochs=epochs,
             batch_size=batch_size,
             shuffle=None if shuffle is None else int(shuffle),
@@ -381,6 +383,7 @@ class Session(Handle, Generic[Result]):
         batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
+        trace: Trace | None = None,
     ) -> dict[str, float]:
         """The average of each metric over the rows, by the names of the metrics.
 
@@ -391,8 +394,9 @@ class Session(Handle, Generic[Result]):
             batch_size: Rows of a batch, 32 if None.
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.
+            trace: Collects what ran when, of all runs.
         """
-        options = run_options("fit", timeout, cancel, None, batch_size=batch_size)
+        options = run_options("fit", timeout, cancel, trace, batch_size=batch_size)
         wanted: Value | Sequence[Value] = list(metrics) if isinstance(metrics, Iterator) else metrics
         ids = value_ids(wanted, "a metric")
         averages = _native.session_evaluate(
@@ -411,6 +415,7 @@ class Session(Handle, Generic[Result]):
         batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
+        trace: Trace | None = None,
     ) -> Array: ...
 
     @overload
@@ -423,6 +428,7 @@ class Session(Handle, Generic[Result]):
         batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
+        trace: Trace | None = None,
     ) -> list[Array]: ...
 
     def predict(
@@ -434,6 +440,7 @@ class Session(Handle, Generic[Result]):
         batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
+        trace: Trace | None = None,
     ) -> Array | list[Array]:
         """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
         a list of them.
@@ -446,13 +453,14 @@ class Session(Handle, Generic[Result]):
             batch_size: Rows of a batch, 32 if None.
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.
+            trace: Collects what ran when, of all runs.
         """
         ids = _feed_ids(feeds)
         if isinstance(data, Dataset):
             rows = data
         else:
             rows = Dataset(fed(feeds[0], data) if feeds and feeds[0] is not None else data)
-        options = run_options("fit", timeout, cancel, None, batch_size=batch_size)
+        options = run_options("fit", timeout, cancel, trace, batch_size=batch_size)
         wanted = value_ids(fetches, "a fetch")
         made = _native.session_predict(
             self._handle, rows._handle, ids, wanted, options._handle, len(wanted)

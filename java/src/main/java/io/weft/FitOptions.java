@@ -4,7 +4,7 @@ package io.weft;
 import java.time.Duration;
 import java.util.List;
 
-/** How a session trains, evaluates and predicts. The last two heed batch size, timeout, cancel and poll alone. */
+/** How a session trains, evaluates and predicts. The last two heed batch size, timeout, cancel, poll and trace alone. */
 public final class FitOptions extends Settings {
   /** Makes the defaults. */
   public FitOptions() {
@@ -143,6 +143,17 @@ public final class FitOptions extends Settings {
    */
   public FitOptions cancel(Cancel cancel) {
     putHandle("cancel", cancel, Native::optionsSetCancel);
+    return this;
+  }
+
+  /**
+   * Records what all runs of it do.
+   *
+   * @param trace the trace, which gets it
+   * @return this
+   */
+  public FitOptions trace(Trace trace) {
+    putHandle("trace", trace, Native::optionsSetTrace);
     return this;
   }
 

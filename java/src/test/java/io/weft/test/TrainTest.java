@@ -27,6 +27,7 @@ import io.weft.Results;
 import io.weft.Session;
 import io.weft.Tensor;
 import io.weft.TensorScope;
+import io.weft.Trace;
 import io.weft.Value;
 import io.weft.Weft;
 import io.weft.WeftException;
@@ -254,6 +255,20 @@ class TrainTest {
     StringWriter drawn = new StringWriter();
     Progress.on(new PrintWriter(drawn)).onEvent(new FitEvent(FitEvent.Kind.BATCH, 0, 1, -1, Map.of("loss", 0.5)));
     assertEquals("\repoch  1  2  loss 0.500000", drawn.toString());
+  }
+
+  @Test
+  void aTraceHasEveryRunOfATraining() {
+    Value step = Optimizer.sgd().learningRate(0.1).minimize(loss);
+    try (Session session = new Session(graph);
+        Trace trace = new Trace()) {
+      FitOptions options = new FitOptions().batchSize(500).epochs(2).trace(trace);
+      session.fit(train, feeds, step, List.of(), options);
+      String trained = trace.json();
+      assertEquals(2 * 3 * 4, trained.split("\"name\":\"weft.Sgd\"", -1).length - 1, trained); // epochs, batches, variables
+      session.evaluate(test, feeds, List.of(loss), new FitOptions().trace(trace));
+      assertTrue(trace.json().length() > trained.length());
+    }
   }
 
   @Test
