@@ -2,6 +2,7 @@
 thread and from two."""
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,22 @@ def test_the_gradients_of_a_random_net(seed: int) -> None:
     for wanted, close in zip(plain, exact, strict=True):
         np.testing.assert_allclose(close, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
     assert [a.tobytes() for a in net.run(2)] == [a.tobytes() for a in whole]
+
+
+def passes() -> list[str]:
+    """All names but "*", as the error for one that is unknown lists them."""
+    try:
+        weft.Session(weft.Graph(), disable_pass=["?"])
+    except weft.InvalidArgumentError as error:
+        return re.findall(r"[a-z_]+", str(error).partition("the passes are *, ")[2].partition(" [")[0])
+    raise AssertionError("a pass may be called ?")
+
+
+@pytest.mark.parametrize("seed, name", enumerate(passes()))
+def test_any_pass_can_be_left_out(seed: int, name: str) -> None:
+    net = Net(seed)
+    for wanted, found in zip(net.run(1, "*"), net.run(1, "winograd", name), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    net = Net(seed, trains=True)
+    for wanted, found in zip(net.run(1, "*"), net.run(1, "winograd", name), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())

@@ -237,6 +237,9 @@ class GradientChecker {
 
   Status check() {
     WEFT_TRY(session_, Session::make(graph_, {}));
+    SessionOptions plain;
+    plain.disabled_passes = {"*"};
+    WEFT_TRY(plain_, Session::make(graph_, plain));
     if (c_.gradient) {
       WEFT_CHECK(check_order(loss_, 1));
       if (!second_.empty()) WEFT_CHECK(check_order(second_loss_, 2));
@@ -248,9 +251,11 @@ class GradientChecker {
     return check_zero_cotangents();
   }
 
-  Result<Tensor> evaluate(ValueId id, const std::vector<Tensor>& values) {
+  Result<Tensor> evaluate(ValueId id, const std::vector<Tensor>& values) { return evaluate(*session_, id, values); }
+
+  Result<Tensor> evaluate(Session& session, ValueId id, const std::vector<Tensor>& values) {
     std::vector<Tensor> outputs;
-    WEFT_CHECK(session_->run({inputs_, {id}, {}}, values, {}, &outputs));
+    WEFT_CHECK(session.run({inputs_, {id}, {}}, values, {}, &outputs));
     return std::move(outputs[0]);
   }
 
@@ -264,6 +269,13 @@ class GradientChecker {
           report_.problems.push_back(cat("gradient ", order, ": that of input ", k, " is ", analytic.summary(),
                                          " but the input is ", values_[k].summary()));
           continue;
+        }
+        // As the graph is written, without passes.
+        WEFT_TRY(Tensor plain, evaluate(*plain_, gradients[k], values_));
+        const Difference difference = compare(analytic, plain, 1e-9, 1e-9);
+        if (!difference.same) {
+          report_.problems.push_back(
+              cat("gradient of order ", order, " with passes and without, input ", k, ": ", difference.text));
         }
       }
       for (int64_t i = 0; i < values_[k].count(); ++i) {
@@ -336,7 +348,7 @@ class GradientChecker {
 
   const Case& c_;
   std::shared_ptr<Graph> graph_;
-  std::shared_ptr<Session> session_;
+  std::shared_ptr<Session> session_, plain_;
   std::vector<ValueId> inputs_;  // the case's, then the cotangents
   std::vector<Tensor> values_;
   size_t moved_in_first_ = 0;  // inputs that the first order is by

@@ -61,16 +61,21 @@ Result<std::string> run(const BackendTest& test) {
   WEFT_TRY(auto model, read_file(test.model));
   WEFT_TRY(BackendValues values, backend_values(test, model->text()));
   WEFT_TRY(auto graph, load_onnx_bytes(builtin_ops(), model->text(), "", {}));
-  WEFT_TRY(auto session, Session::make(graph, {}));
   Signature signature;
   signature.feeds = graph->inputs();
   signature.fetches = graph->outputs();
-  std::vector<Tensor> outputs;
-  WEFT_CHECK(session->run(signature, values.inputs, {}, &outputs));
-  if (outputs.size() != values.outputs.size()) return std::string("wrong number of outputs");
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    std::string problem = difference(outputs[i], values.outputs[i], test.relative, test.absolute);
-    if (!problem.empty()) return problem;
+  // As it is run, and with the graph as it is written.
+  for (const bool plain : {false, true}) {
+    SessionOptions options;
+    if (plain) options.disabled_passes = {"*"};
+    WEFT_TRY(auto session, Session::make(graph, options));
+    std::vector<Tensor> outputs;
+    WEFT_CHECK(session->run(signature, values.inputs, {}, &outputs));
+    if (outputs.size() != values.outputs.size()) return std::string("wrong number of outputs");
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const std::string problem = difference(outputs[i], values.outputs[i], test.relative, test.absolute);
+      if (!problem.empty()) return cat(plain ? "without passes: " : "", problem);
+    }
   }
   return std::string();
 }
