@@ -16,8 +16,9 @@
 //	encoder := g.Scope("encoder")
 //	y := ops.Relu(x.In(encoder), ops.ReluOptions{Name: "act"}) // It is "encoder/act".
 //
-// The zero value of an options struct is the default. A field whose default is not zero is a pointer, nil for the default:
-// Int, Float and Flag make one, as in ops.ReduceMeanOptions{Keepdims: weft.Flag(false)}.
+// The zero value of an options struct is the default. A field whose default is not zero, and for which zero means something,
+// is a pointer, nil for the default: Int, Float and Flag make one, as in ops.ReduceMeanOptions{Keepdims: weft.Flag(false)}.
+// Where zero would mean nothing (epochs, a learning rate), it stands for the default, which the field's comment says.
 //
 // A Session runs parts of the graph: Run computes values from tensors, Fit trains, Evaluate and Predict go over a
 // Dataset. A Prepared is a run made ready to be repeated without allocating.

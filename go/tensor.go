@@ -158,7 +158,7 @@ func SequenceOf(items ...*Tensor) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
-// OptionalOf is an optional, whose Count is 1 or 0, of a tensor or sequence, which shares its elements; nil for an empty
+// OptionalOf is an optional, whose Len is 1 or 0, of a tensor or sequence, which shares its elements; nil for an empty
 // one.
 func OptionalOf(element *Tensor) (*Tensor, error) {
 	if err := load(); err != nil {
@@ -243,7 +243,7 @@ func (t *Tensor) Shape() []int64 {
 	return dims
 }
 
-// Len is the number of elements, or of items of a sequence; 0 if the tensor is closed.
+// Len is the number of elements, or of items of a sequence, optional or map; 0 if the tensor is closed.
 func (t *Tensor) Len() int {
 	pointer, err := t.use()
 	if err != nil {
