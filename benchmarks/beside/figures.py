@@ -131,8 +131,10 @@ class Figure:
 FIGURES = (
     Figure("resnet50-creation", "ResNet-50: a session from a file", "ms", 150, creation, "resnet50-b1"),
     Figure("bert-creation", "BERT-base: a session from a file", "ms", 300, creation, "bert-128"),
-    Figure("resnet50-cached", "ResNet-50: the same, mapped and with packed weights from the cache", "ms", 30, creation_cached, "resnet50-b1"),
-    Figure("bert-cached", "BERT-base: the same, mapped and with packed weights from the cache", "ms", 60, creation_cached, "bert-128"),
+    Figure("resnet50-cached", "ResNet-50: a session from a mapped file and the cache of packed weights", "ms", 30,
+           creation_cached, "resnet50-b1"),
+    Figure("bert-cached", "BERT-base: a session from a mapped file and the cache of packed weights", "ms", 60,
+           creation_cached, "bert-128"),
     Figure("resnet50-memory", "ResNet-50, batch 1: most memory of the process", "MB", 150, memory, "resnet50-b1"),
     Figure("bert-memory", "BERT-base, 128 tokens: most memory of the process", "MB", 480, memory, "bert-128"),
     Figure("resnet50-mapped", "The same, ResNet-50's file mapped", "MB", 150, memory_mapped, "resnet50-b1"),

@@ -22,9 +22,9 @@ struct Parallel {
 using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 
 // Calls `body` once for each block of [0, count): [0, block), [block, 2 * block), ... on any of the
-// threads, in any order (one thread alone takes them as they lie), the caller among them; returns when all have ended. Block boundaries are a
-// function of `count` and `block` alone, so a kernel that keeps one partial sum per block gets the
-// same bits from every number of threads.
+// threads, in any order, the caller among them (one thread alone takes them as they lie); returns when
+// all have ended. Block boundaries are a function of `count` and `block` alone, so a kernel that keeps
+// one partial sum per block gets the same bits from every number of threads.
 //
 // `cost_ns_per_item` is a rough guess of what one item costs on one thread: work too small to be
 // worth waking another thread for runs on the caller, as does a call from inside a body that runs

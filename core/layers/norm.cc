@@ -49,26 +49,19 @@ Status call_batch_norm(LayerCall& c) {
   return {};
 }
 
-Status make_layer_norm(LayerMake& c) {
+template <bool has_bias>
+Status make_over_units(LayerMake& c) {
   int64_t units = c.attrs().i("units");
   if (units < 1) return invalid("'units' is ", units, " but must be at least 1");
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   c.add_variable("scale", filled(c, dtype, units, 1), true);
-  c.add_variable("bias", filled(c, dtype, units, 0), true);
+  if (has_bias) c.add_variable("bias", filled(c, dtype, units, 0), true);
   return {};
 }
 
 Status call_layer_norm(LayerCall& c) {
   c.add_output(weft::make(c.scope(), "LayerNormalization", {c.input(0), c.variable("scale"), c.variable("bias")},
                           {{"epsilon", c.attrs().f("epsilon")}}));
-  return {};
-}
-
-Status make_rms_norm(LayerMake& c) {
-  const int64_t units = c.attrs().i("units");
-  if (units < 1) return invalid("'units' is ", units, " but must be at least 1");
-  WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
-  c.add_variable("scale", filled(c, dtype, units, 1), true);
   return {};
 }
 
@@ -126,7 +119,7 @@ void define_layer_norm(LayerRegistry& layers) {
       .dtype_attr("dtype", DType::kF32, kDTypeDoc)
       .input("[..., units].")
       .output("The shape of the input.")
-      .make(make_layer_norm)
+      .make(make_over_units<true>)
       .call(call_layer_norm);
   layers.add("RMSNorm")
       .doc(
@@ -137,7 +130,7 @@ void define_layer_norm(LayerRegistry& layers) {
       .dtype_attr("dtype", DType::kF32, kDTypeDoc)
       .input("[..., units].")
       .output("The shape of the input.")
-      .make(make_rms_norm)
+      .make(make_over_units<false>)
       .call(call_rms_norm);
   layers.add("GroupNorm")
       .doc(

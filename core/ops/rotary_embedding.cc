@@ -47,11 +47,10 @@ Result<Expr> angles(BodyContext& c, int input, const char* name, Expr half) {
                    c.has_input(3) ? dims_text(cache.dims()) : "", " but input 'X' wants ", dims_text(wanted));
   }
   cache = wide(cache);
-  if (cache.has_rank()) return unsqueeze(cache, {flat ? 2 : 1});
-  const Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3),
-             one = constant_ints(c.scope(), {1});
+  // As many pairs as turn; images and places broadcast.
+  const Expr images = dims_of(cache, 0, 1), places = dims_of(cache, 1, 2), one = constant_ints(c.scope(), {1});
   const Expr pairs = count != 0 ? constant_ints(c.scope(), {count}) : dims_of(half, 3, 4);
-  return reshape(cache, flat ? concat({batch, places, one, pairs}, 0) : concat({batch, one, places, pairs}, 0));
+  return reshape(cache, flat ? concat({images, places, one, pairs}, 0) : concat({images, one, places, pairs}, 0));
 }
 
 // Su et al., 2021, arXiv:2104.09864. A pair is two neighbours, or one feature of each half.
@@ -83,9 +82,8 @@ Status rotate(BodyContext& c) {
 
 void define_op_rotary_embedding(OpRegistry& ops) {
   constexpr const char* kCacheDoc =
-      "[places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn; N or L may be 1, "
-      "for "
-      "all.";
+      "[places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn; N or L may be "
+      "1, for all.";
   ops.add("RotaryEmbedding")
       .group("nn/attention")
       .since(23)

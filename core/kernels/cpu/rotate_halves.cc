@@ -1,6 +1,6 @@
 // RotateHalves: each row of features is read once, and turned as it is written.
-#include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/broadcast_common.h"
 
 namespace weft {
 namespace {
@@ -8,10 +8,8 @@ namespace {
 constexpr int64_t kElementsOfBlock = 4096;
 
 struct State {
-  Shape lead;  // the axes before the features
-  int64_t rows = 1, half;
-  std::vector<int64_t> cos, sin;  // distances along these axes, 0 where they are repeated
-  int64_t second;                 // where the angles of the second half begin
+  Broadcast rows;        // of X, and which of cos and sin belong to each
+  int64_t half, angles;  // features; of a row of cos and sin
 };
 
 template <typename T>
@@ -28,29 +26,15 @@ void run(const State& s, const RunArgs& args) {
   const T *x = args.input<T>(0), *cos = args.input<T>(1), *sin = args.input<T>(2);
   T* y = args.output<T>(0);
   const int64_t features = 2 * s.half, block = std::max<int64_t>(kElementsOfBlock / features, 1);
-  parallel_for(*args.parallel, s.rows, block, static_cast<double>(features), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t rest = row, cos_at = 0, sin_at = 0;
-      for (size_t axis = s.lead.size(); axis-- > 0;) {
-        const int64_t at = rest % s.lead[axis];
-        rest /= s.lead[axis];
-        cos_at += at * s.cos[axis];
-        sin_at += at * s.sin[axis];
+  const int64_t cos_step = s.rows.last_step(0), sin_step = s.rows.last_step(1), second = s.angles - s.half;
+  parallel_for(*args.parallel, s.rows.count, block, static_cast<double>(features), [&](int64_t begin, int64_t end) {
+    for_runs<2>(s.rows, begin, end, [&](int64_t row, const int64_t* at, int64_t length) {
+      for (int64_t i = 0; i < length; ++i) {
+        turn(x + (row + i) * features, cos + (at[0] + i * cos_step) * s.angles, sin + (at[1] + i * sin_step) * s.angles,
+             s.half, second, y + (row + i) * features);
       }
-      turn(x + row * features, cos + cos_at, sin + sin_at, s.half, s.second, y + row * features);
-    }
+    });
   });
-}
-
-// Distances of what is broadcast along axes before its last one.
-std::vector<int64_t> distances(const Shape& shape, size_t axes) {
-  std::vector<int64_t> out(axes, 0);
-  int64_t distance = shape.back();
-  for (size_t i = shape.size() - 1; i-- > 0;) {
-    if (shape[i] != 1) out[axes - (shape.size() - 1) + i] = distance;
-    distance *= shape[i];
-  }
-  return out;
 }
 
 bool accepts(const KernelContext& c) {
@@ -67,14 +51,8 @@ bool accepts(const KernelContext& c) {
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  const Shape& x = c.shape(0);
-  State s{};
-  s.lead.assign(x.begin(), x.end() - 1);
-  for (int64_t size : s.lead) s.rows *= size;
-  s.half = x.back() / 2;
-  s.cos = distances(c.shape(1), s.lead.size());
-  s.sin = distances(c.shape(2), s.lead.size());
-  s.second = c.attrs().b("angles_of_pairs") ? 0 : s.half;
+  const auto lead = [&](int i) { return Shape(c.shape(i).begin(), c.shape(i).end() - 1); };
+  State s{plan_broadcast(lead(0), {lead(1), lead(2)}), c.shape(0).back() / 2, c.shape(1).back()};
   prepared->cost_ns = static_cast<double>(c.count(0));
   if (c.dtype(0) == DType::kF32)
     prepared->use<&run<float>>(std::move(s));

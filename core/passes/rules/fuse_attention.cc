@@ -71,28 +71,16 @@ void skip_allowed(const RuleContext& c, Scores* found) {
   found->at = where->inputs[1];
 }
 
-// Behind a factor or divisor.
-void skip_scale(const RuleContext& c, Scores* found) {
-  const Dims& dims = c.type(found->at).dims;
-  const Node& node = c.from.producer(found->at);
-  if (!node.is("Mul") && !node.is("Div")) return;
+// What a factor or divisor is put on, if the value is that: of scores, or of queries and keys each, as PyTorch has it.
+ValueId skip_scale(const RuleContext& c, ValueId id, double* scale) {
+  const Node& node = c.from.producer(id);
+  if (!node.is("Mul") && !node.is("Div")) return id;
   for (size_t side : {0, 1}) {
     const std::optional<double> number = c.constant_number(node.inputs[1 - side]);
-    if (!number || c.type(node.inputs[side]).dims != dims || (node.is("Div") && (side == 1 || *number == 0))) continue;
-    found->scale = node.is("Div") ? 1 / *number : *number;
-    found->at = node.inputs[side];
-    return;
-  }
-}
-
-// Before a factor, which PyTorch gives queries and keys each.
-ValueId skip_factor(const RuleContext& c, ValueId id, Scores* found) {
-  const Node* node = c.producer_of(id, "Mul", false);
-  for (size_t side = 0; node != nullptr && side < 2; ++side) {
-    const std::optional<double> number = c.constant_number(node->inputs[1 - side]);
-    if (!number || c.type(node->inputs[side]).dims != c.type(id).dims) continue;
-    found->scale *= *number;
-    return node->inputs[side];
+    if (!number || c.type(node.inputs[side]).dims != c.type(id).dims) continue;
+    if (node.is("Div") && (side == 1 || *number == 0)) continue;
+    *scale *= node.is("Div") ? 1 / *number : *number;
+    return node.inputs[side];
   }
   return id;
 }
@@ -117,7 +105,7 @@ Expr operand(const RuleContext& c, const Node& product, size_t i, ValueId id) {
 // Behind the mask, if there is one, and the scale.
 const Node* find_products(const RuleContext& c, Scores* found) {
   const Scores start = *found;
-  skip_scale(c, found);
+  found->at = skip_scale(c, found->at, &found->scale);
   if (const Node* products = product_at(c, found->at)) return products;
   const Node* sum = c.producer_of(start.at, "Add", false);
   if (sum == nullptr) return nullptr;
@@ -126,7 +114,7 @@ const Node* find_products(const RuleContext& c, Scores* found) {
     found->mask = sum->inputs[1 - side];
     found->at = sum->inputs[side];
     if (c.type(found->at).dims != c.type(start.at).dims) continue;
-    skip_scale(c, found);
+    found->at = skip_scale(c, found->at, &found->scale);
     if (const Node* products = product_at(c, found->at)) return products;
   }
   return nullptr;
@@ -154,10 +142,10 @@ Status fuse_attention(RuleContext& c) {
   const auto alone = [&](ValueId queries, ValueId keys) {
     return used_here_alone(c, {queries, keys, c.input(1), found.mask, found.allowed});
   };
-  const double scale = found.scale;
-  ValueId queries = skip_factor(c, products->inputs[0], &found), keys = skip_factor(c, products->inputs[1], &found);
+  double scale = found.scale;
+  ValueId queries = skip_scale(c, products->inputs[0], &scale), keys = skip_scale(c, products->inputs[1], &scale);
   if (!alone(queries, keys)) {
-    found.scale = scale;
+    scale = found.scale;
     queries = products->inputs[0];
     keys = products->inputs[1];
     if (!alone(queries, keys)) return {};
@@ -176,7 +164,7 @@ Status fuse_attention(RuleContext& c) {
                      turn->attrs.ints_or_empty("perm") == last_two_swapped(k.dims().size());
   if (turns) k = c.mapped(turn->inputs[0]);
   const Expr y = c.make_with_kernel(kOp, {q, k, v, c.mapped(found.mask), c.mapped(found.allowed)},
-                                    {{"scale", found.scale},
+                                    {{"scale", scale},
                                      {"keys_last", int64_t{!turns}},
                                      {"empty_is_zero", int64_t{found.empty_is_zero}},
                                      {"nan_is_zero", int64_t{found.nan_is_zero}}});

@@ -8,17 +8,6 @@ namespace weft {
 namespace {
 
 struct AttentionTest : RuleTest {
-  uint32_t seed = 7;
-  Expr in(const Shape& shape) {
-    std::vector<float> values;
-    int64_t count = 1;
-    for (int64_t dim : shape) count *= dim;
-    for (int64_t i = 0; i < count; ++i) {
-      seed = seed * 1664525u + 1013904223u;
-      values.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
-    }
-    return input<float>(shape, values);
-  }
   Expr number(double value) { return scalar(scope, DType::kF32, value); }
   Expr softmax(Expr x, int64_t axis = -1) { return make(scope, "Softmax", {x}, {{"axis", axis}}); }
   // bool[5, 7]: keys up to a place that grows.
@@ -35,7 +24,7 @@ struct AttentionTest : RuleTest {
 
 TEST(FuseAttention, ProductsAroundASoftmax) {
   AttentionTest t;
-  Expr q = t.in({2, 3, 5, 4}), k = t.in({2, 3, 4, 7}), v = t.in({2, 3, 7, 6}), mask = t.in({2, 1, 1, 7});
+  Expr q = t.noise({2, 3, 5, 4}), k = t.noise({2, 3, 4, 7}), v = t.noise({2, 3, 7, 6}), mask = t.noise({2, 1, 1, 7});
   const char* fused = "weft.FusedAttention";
   Expr scores = matmul(q, k);
   for (Expr x : {scores, scores / t.number(2), t.number(0.5) * scores, scores / t.number(2) + mask, mask + scores,
@@ -45,7 +34,7 @@ TEST(FuseAttention, ProductsAroundASoftmax) {
     EXPECT_EQ(t.left(matmul(t.softmax(x, 3), v)), fused);
     t.expect_close(y);
   }
-  Expr keys = t.in({2, 3, 7, 4}), y = matmul(t.softmax(matmul(q, swap_last_two(keys))), v);
+  Expr keys = t.noise({2, 3, 7, 4}), y = matmul(t.softmax(matmul(q, swap_last_two(keys))), v);
   EXPECT_EQ(t.left(y), fused);
   t.expect_close(y);
   EXPECT_EQ(t.left(y, {"fuse_attention"}), "Transpose MatMul Softmax MatMul");
@@ -56,7 +45,7 @@ TEST(FuseAttention, ProductsAroundASoftmax) {
 TEST(FuseAttention, FactorsOfBothOperandsAndZerosForNaN) {
   AttentionTest t;
   const double none = -std::numeric_limits<double>::infinity();
-  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Expr q = t.noise({2, 5, 3, 4}), k = t.noise({2, 7, 3, 4}), v = t.noise({2, 7, 3, 4});
   Tensor first = *Tensor::make(DType::kBool, {5, 7});
   for (int64_t i = 0; i < 35; ++i) first.as<bool>()[i] = i >= 7;
   Expr scores = matmul(t.heads(q) * t.number(0.75), swap_last_two(t.heads(k)) * t.number(0.5));
@@ -79,7 +68,7 @@ TEST(FuseAttention, FactorsOfBothOperandsAndZerosForNaN) {
 // As dynamo turns keys: with images and heads as one axis.
 TEST(FuseAttention, KeysThatAreTurnedAsThreeAxes) {
   AttentionTest t;
-  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Expr q = t.noise({2, 5, 3, 4}), k = t.noise({2, 7, 3, 4}), v = t.noise({2, 7, 3, 4});
   Expr merged = reshape(t.heads(k), constant_ints(t.scope, {-1, 7, 4}));
   Expr turned = reshape(transpose(merged, {0, 2, 1}), constant_ints(t.scope, {2, 3, 4, 7}));
   Expr y = t.heads(matmul(t.softmax(matmul(t.heads(q) * t.number(0.5), turned)), t.heads(v)));
@@ -92,24 +81,24 @@ TEST(FuseAttention, KeysThatAreTurnedAsThreeAxes) {
 
 TEST(FuseAttention, OneHeadAndManyAxes) {
   AttentionTest t;
-  Expr q = t.in({5, 4}), k = t.in({4, 7}), v = t.in({7, 2}), y = matmul(t.softmax(matmul(q, k)), v);
+  Expr q = t.noise({5, 4}), k = t.noise({4, 7}), v = t.noise({7, 2}), y = matmul(t.softmax(matmul(q, k)), v);
   EXPECT_EQ(t.left(y), "weft.FusedAttention");
   t.expect_close(y);
-  y = matmul(t.softmax(matmul(t.in({2, 1, 3, 5, 4}), t.in({2, 1, 3, 4, 7}))), t.in({2, 1, 3, 7, 2}));
+  y = matmul(t.softmax(matmul(t.noise({2, 1, 3, 5, 4}), t.noise({2, 1, 3, 4, 7}))), t.noise({2, 1, 3, 7, 2}));
   EXPECT_EQ(t.left(y), "weft.FusedAttention");
   t.expect_close(y);
 }
 
 TEST(FuseAttention, TransposesOfHeads) {
   AttentionTest t;
-  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Expr q = t.noise({2, 5, 3, 4}), k = t.noise({2, 7, 3, 4}), v = t.noise({2, 7, 3, 4});
   Expr seen = matmul(t.softmax(matmul(t.heads(q), t.turned(k))), t.heads(v)), y = t.heads(seen);
   EXPECT_EQ(t.left(y), "weft.FusedAttention");
   t.expect_close(y);
   y = t.heads(matmul(t.softmax(matmul(t.heads(q), swap_last_two(t.heads(k)))), t.heads(v)));
   EXPECT_EQ(t.left(y), "weft.FusedAttention");
   t.expect_close(y);
-  y = t.heads(matmul(t.softmax(matmul(t.heads(q), t.turned(k))), t.in({2, 3, 7, 4})));
+  y = t.heads(matmul(t.softmax(matmul(t.heads(q), t.turned(k))), t.noise({2, 3, 7, 4})));
   EXPECT_EQ(t.left(y), "Transpose Transpose weft.FusedAttention Transpose");
   t.expect_close(y);
 }
@@ -117,12 +106,12 @@ TEST(FuseAttention, TransposesOfHeads) {
 TEST(FuseAttention, TheOperator) {
   AttentionTest t;
   auto attention = [&](std::vector<Expr> inputs, Attrs attrs) { return make(t.scope, "Attention", inputs, attrs); };
-  Expr q = t.in({2, 5, 12}), k = t.in({2, 7, 12}), v = t.in({2, 7, 6});
+  Expr q = t.noise({2, 5, 12}), k = t.noise({2, 7, 12}), v = t.noise({2, 7, 6});
   const Attrs heads{{"q_num_heads", int64_t{3}}, {"kv_num_heads", int64_t{3}}};
   Attrs causal = heads;
   causal.set("is_causal", int64_t{1});
-  for (Expr y : {attention({q, k, v}, heads), attention({q, k, v}, causal), attention({q, k, v, t.in({5, 7})}, heads),
-                 attention({q, k, v, t.causal()}, causal)}) {
+  for (Expr y : {attention({q, k, v}, heads), attention({q, k, v}, causal),
+                 attention({q, k, v, t.noise({5, 7})}, heads), attention({q, k, v, t.causal()}, causal)}) {
     EXPECT_NE(t.left(y).find("weft.FusedAttention"), std::string::npos) << t.left(y);
     EXPECT_EQ(t.left(y).find("MatMul"), std::string::npos) << t.left(y);
     EXPECT_EQ(t.left(y).find("Softmax"), std::string::npos) << t.left(y);
@@ -139,7 +128,7 @@ TEST(FuseAttention, TheOperator) {
 
 TEST(FuseAttention, TheGradientOfTheOperator) {
   AttentionTest t;
-  Expr q = t.in({4, 5, 12}), k = t.in({4, 7, 12}), v = t.in({4, 7, 6}), dy = t.in({4, 5, 6});
+  Expr q = t.noise({4, 5, 12}), k = t.noise({4, 7, 12}), v = t.noise({4, 7, 6}), dy = t.noise({4, 5, 6});
   Attrs attrs{{"q_num_heads", int64_t{3}}, {"kv_num_heads", int64_t{3}}};
   auto gradients = [&](Expr y) {
     Expr loss = reduce_sum(y * dy, {0, 1, 2}, false);
@@ -178,26 +167,27 @@ TEST(FuseAttention, TheGradientOfTheOperator) {
   EXPECT_EQ(t.left(gradients(make(t.scope, "Attention", {q, k, v}, attrs))[0]).find("weft.AttentionGrad"),
             std::string::npos);
   attrs.set("softcap", 0.0);
-  Expr mask = t.in({5, 7}), y = make(t.scope, "Attention", {q, k, v, mask}, attrs);
+  Expr mask = t.noise({5, 7}), y = make(t.scope, "Attention", {q, k, v, mask}, attrs);
   Expr by_mask(t.scope, (*differentiate(*t.graph, {reduce_sum(y * dy, {0, 1, 2}, false).id()}, {mask.id()}, {}))[0]);
   EXPECT_EQ(t.left(by_mask).find("weft.AttentionGrad"), std::string::npos);
   t.expect_close(by_mask);
-  Expr one = t.in({1, 5, 12}), few = make(t.scope, "Attention", {one, one, one}, attrs);
+  Expr one = t.noise({1, 5, 12}), few = make(t.scope, "Attention", {one, one, one}, attrs);
   Expr by_few(t.scope, (*differentiate(*t.graph, {reduce_sum(few, {0, 1, 2}, false).id()}, {one.id()}, {}))[0]);
   EXPECT_EQ(t.left(by_few).find("weft.AttentionGrad"), std::string::npos);
 }
 
 TEST(FuseAttention, WhatIsNeededElsewhereStays) {
   AttentionTest t;
-  Expr q = t.in({3, 5, 4}), k = t.in({3, 4, 7}), v = t.in({3, 7, 6});
+  Expr q = t.noise({3, 5, 4}), k = t.noise({3, 4, 7}), v = t.noise({3, 7, 6});
   const std::string pieces = "MatMul Softmax MatMul";
   Expr scores = matmul(q, k), weights = t.softmax(scores), y = matmul(weights, v);
   EXPECT_EQ(t.left(matmul(t.softmax(scores), v) + matmul(scores, v)), "MatMul Softmax MatMul MatMul Add");
-  EXPECT_EQ(t.left(y + matmul(weights, t.in({3, 7, 6}))), "MatMul Softmax MatMul MatMul Add");
+  EXPECT_EQ(t.left(y + matmul(weights, t.noise({3, 7, 6}))), "MatMul Softmax MatMul MatMul Add");
   EXPECT_EQ(t.left(matmul(t.softmax(scores, 1), v)), pieces);
-  EXPECT_EQ(t.left(matmul(t.softmax(matmul(q, t.in({4, 7}))), v)), pieces) << "keys of all heads";
+  EXPECT_EQ(t.left(matmul(t.softmax(matmul(q, t.noise({4, 7}))), v)), pieces) << "keys of all heads";
   EXPECT_EQ(t.left(matmul(t.softmax(scores / scores), v)), "MatMul Div Softmax MatMul");
-  EXPECT_EQ(t.left(matmul(t.softmax(scores + t.in({2, 3, 5, 7})), v)), "MatMul Add Softmax MatMul") << "a larger mask";
+  EXPECT_EQ(t.left(matmul(t.softmax(scores + t.noise({2, 3, 5, 7})), v)), "MatMul Add Softmax MatMul")
+      << "a larger mask";
 }
 
 }  // namespace

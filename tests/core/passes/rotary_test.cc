@@ -5,17 +5,6 @@ namespace weft {
 namespace {
 
 struct RotaryTest : RuleTest {
-  uint32_t seed = 3;
-  Expr in(const Shape& shape) {
-    std::vector<float> values;
-    int64_t count = 1;
-    for (int64_t dim : shape) count *= dim;
-    for (int64_t i = 0; i < count; ++i) {
-      seed = seed * 1664525u + 1013904223u;
-      values.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
-    }
-    return input<float>(shape, values);
-  }
   Expr slice(Expr x, int64_t start, int64_t end) {
     auto list = [&](int64_t number) { return constant_ints(scope, {number}); };
     return make(scope, "Slice", {x, list(start), list(end), list(-1)});
@@ -34,41 +23,42 @@ struct RotaryTest : RuleTest {
 
 TEST(FuseRotary, HalvesThatAreExchangedAndJoined) {
   RotaryTest t;
-  Expr x = t.in({2, 3, 5, 8}), cos = t.in({5, 8}), sin = t.in({5, 8}), each = t.in({2, 1, 5, 8});
+  Expr x = t.noise({2, 3, 5, 8}), cos = t.noise({5, 8}), sin = t.noise({5, 8}), each = t.noise({2, 1, 5, 8});
   t.expect_fused(x * cos + t.turned(x) * sin);
   t.expect_fused(sin * t.turned(x) + cos * x);
-  t.expect_fused(x * each + t.turned(x) * t.in({2, 3, 5, 8}));
+  t.expect_fused(x * each + t.turned(x) * t.noise({2, 3, 5, 8}));
   const std::vector<Expr> parts =
       make_all(t.scope, "Split", {x}, {{"axis", int64_t{3}}, {"num_outputs", int64_t{2}}}, 2);
   t.expect_fused(x * cos + concat({-parts[1], parts[0]}, 3) * sin);
-  Expr flat = t.in({6});
-  t.expect_fused(flat * t.in({6}) + t.turned(flat) * t.in({6}));
+  Expr flat = t.noise({6});
+  t.expect_fused(flat * t.noise({6}) + t.turned(flat) * t.noise({6}));
 }
 
 TEST(FuseRotary, WhatTurnsOtherwiseStays) {
   RotaryTest t;
-  Expr x = t.in({2, 3, 5, 8}), y = t.in({2, 3, 5, 8}), cos = t.in({5, 8}), sin = t.in({5, 8});
+  Expr x = t.noise({2, 3, 5, 8}), y = t.noise({2, 3, 5, 8}), cos = t.noise({5, 8}), sin = t.noise({5, 8});
   auto stays = [&](Expr z) { EXPECT_EQ(t.left(z).find("RotateHalves"), std::string::npos) << t.left(z); };
   stays(x * cos + t.turned(y) * sin);
   stays(x * cos + concat({t.slice(x, 4, 8), t.slice(x, 0, 4)}, 3) * sin);
   stays(x * cos + concat({-t.slice(x, 0, 4), t.slice(x, 4, 8)}, 3) * sin);
   stays(x * cos + concat({-t.slice(x, 2, 8), t.slice(x, 0, 2)}, 3) * sin);
-  stays(x * t.in({5, 1}) + t.turned(x) * sin);  // angles for all features at once
+  stays(x * t.noise({5, 1}) + t.turned(x) * sin);  // angles for all features at once
   Expr product = x * cos;
   stays((product + t.turned(x) * sin) * product);
 }
 
 TEST(FuseRotary, TheOperator) {
   RotaryTest t;
-  Expr x = t.in({2, 3, 5, 8}), cos = t.in({1, 5, 4}), sin = t.in({1, 5, 4});
+  Expr x = t.noise({2, 3, 5, 8}), cos = t.noise({1, 5, 4}), sin = t.noise({1, 5, 4});
   Expr y = make(t.scope, "RotaryEmbedding", {x, cos, sin});
   EXPECT_NE(t.left(y).find("weft.RotateHalves"), std::string::npos) << t.left(y);
   t.expect_same_bits(y);
-  y = make(t.scope, "RotaryEmbedding", {t.in({2, 5, 24}), cos, sin}, {{"num_heads", int64_t{3}}});
+  y = make(t.scope, "RotaryEmbedding", {t.noise({2, 5, 24}), cos, sin}, {{"num_heads", int64_t{3}}});
   EXPECT_NE(t.left(y).find("weft.RotateHalves"), std::string::npos) << t.left(y);
   t.expect_same_bits(y);
   // Some of the features alone.
-  y = make(t.scope, "RotaryEmbedding", {x, t.in({2, 5, 2}), t.in({2, 5, 2})}, {{"rotary_embedding_dim", int64_t{4}}});
+  y = make(t.scope, "RotaryEmbedding", {x, t.noise({2, 5, 2}), t.noise({2, 5, 2})},
+           {{"rotary_embedding_dim", int64_t{4}}});
   EXPECT_NE(t.left(y).find("weft.RotateHalves"), std::string::npos) << t.left(y);
   t.expect_same_bits(y);
 }

@@ -27,6 +27,19 @@ struct RuleTest {
     return input(to_dims(shape), *Tensor::vector<T>(numbers).reshaped(shape));
   }
 
+  // Numbers from -1 to 1.
+  uint32_t seed = 7;
+  Expr noise(const Shape& shape) {
+    std::vector<float> values;
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    for (int64_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      values.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
+    }
+    return input<float>(shape, values);
+  }
+
   // Names of the operators that are left of what `y` needs, in order.
   std::string left(Expr y, const std::vector<std::string>& disabled = {}) {
     EXPECT_TRUE(scope.status().ok()) << scope.status().text();
