@@ -50,19 +50,25 @@ Status call(LayerCall& c) {
   ExprScope& s = c.scope();
   const int64_t units = c.attrs().i("units"), directions = directions_of(c.attrs());
   const bool sequences = c.attrs().b("sequences");
+  const Expr x = c.input(0);
+  if (x.has_rank() && x.rank() != 3)
+    return invalid("the input must be [batch, steps, inputs] but is ", x.type().text());
   const Expr bias = c.variable("bias");
   const Expr second = cell.two_biases ? c.variable("recurrent_bias") : fill_like(bias, 0);
-  Attrs attrs{{"hidden_size", units}, {"layout", int64_t{1}}};
+  Attrs attrs{{"hidden_size", units}};
   if (directions == 2) attrs.set("direction", "bidirectional");
   if (cell.two_biases) attrs.set("linear_before_reset", int64_t{1});
+  // Steps first: ONNX Runtime runs no other layout.
   const std::vector<Expr> made = make_all(
-      s, cell.op, {c.input(0), c.variable("kernel"), c.variable("recurrent_kernel"), concat({bias, second}, 1)}, attrs,
+      s, cell.op,
+      {transpose(x, {1, 0, 2}), c.variable("kernel"), c.variable("recurrent_kernel"), concat({bias, second}, 1)}, attrs,
       sequences ? 1 : 2);
   WEFT_CHECK(s.status());
+  const Expr y = sequences ? transpose(made[0], {2, 0, 1, 3}) : transpose(made[1], {1, 0, 2});
   // 0 is the size that there is: of the batch, and of the steps.
   const std::vector<int64_t> shape =
       sequences ? std::vector<int64_t>{0, 0, directions * units} : std::vector<int64_t>{0, directions * units};
-  c.add_output(weft::make(s, "Reshape", {made.back(), constant_ints(s, shape)}));
+  c.add_output(weft::make(s, "Reshape", {y, constant_ints(s, shape)}));
   return {};
 }
 

@@ -1,5 +1,7 @@
 """ONNX models and checkpoints: what we write others read, what others write we read, and training goes on."""
 
+import pathlib
+
 import ml_dtypes
 import numpy as np
 import onnx
@@ -293,3 +295,23 @@ def test_weights_cannot_come_from_elsewhere(tmp_path) -> None:  # type: ignore[n
         )
         with pytest.raises(ValueError, match="outside"):
             weft.Graph.load(model.SerializeToString(), folder=tmp_path / "inside")
+
+
+def test_onnxruntime_runs_what_layers_compute(tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["batch", "steps", 3])
+    h = weft.layers.LSTM(graph, "lstm", inputs=3, units=8, bidirectional=True, seed=1)(x)
+    h = weft.layers.SelfAttention(graph, "attention", units=16, heads=2, causal=True, seed=2)(h)
+    h = weft.layers.LayerNorm(graph, "layer_norm", units=16)(weft.layers.RMSNorm(graph, "rms_norm", units=16)(h))
+    last = weft.layers.GRU(graph, "gru", inputs=16, units=6, sequences=False, seed=3)(h)
+    image = weft.reshape(last, [-1, 6, 1, 1])
+    image = weft.layers.Conv2d(graph, "conv", inputs=6, filters=4, kernel=1, seed=4)(image)
+    image = weft.layers.BatchNorm(graph, "batch_norm", channels=4)(image)
+    image = weft.layers.GroupNorm(graph, "group_norm", channels=4, groups=2)(image)
+    y = weft.layers.Dense(graph, "dense", inputs=4, units=2, seed=5)(weft.layers.Flatten(graph, "flatten")(image))
+    session = weft.Session(graph)
+    graph.save(tmp_path / "layers.onnx", [h, last, y], session=session)
+    rows = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("f4")
+    judge = onnxruntime.InferenceSession(tmp_path / "layers.onnx")
+    for ours, theirs in zip(session.run({x: rows}, [h, last, y]), judge.run(None, {"x": rows}), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

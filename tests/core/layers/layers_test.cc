@@ -188,6 +188,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RecurrentLayers,
                                               -0.09154228f, -0.1154398f, 0.1952526f, 0.2271989f, -0.1108841f}}),
                          [](const auto& info) { return std::string(info.param.type); });
 
+TEST(Layers, RecurrentOnesSayWhatInputTheyWant) {
+  Model m;
+  Result<std::vector<ValueId>> made =
+      m.layer("GRU", {{"inputs", 3}, {"units", 2}})->call({m.input({Dim::symbol("n"), 3})}, false, "");
+  EXPECT_NE(made.status().text().find("the input must be [batch, steps, inputs] but is f32[n, 3]"), std::string::npos)
+      << made.status().text();
+}
+
 TEST(Layers, DirectionsOfARecurrentLayerBeginApart) {
   Model m;
   m.layer("LSTM", {{"inputs", 3}, {"units", 2}, {"bidirectional", 1}});
