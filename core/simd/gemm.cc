@@ -5,6 +5,7 @@
 
 #include "core/base/divide_up.h"
 #include "core/simd/gemm_tiles.h"
+#include "core/simd/turn.h"
 
 namespace weft {
 
@@ -45,7 +46,7 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   parallel_for(parallel, g.m, kBlock, 0.3 * static_cast<double>(g.k), [&](int64_t begin, int64_t end) {
     if (g.a_row == 1 && g.a_column != 1) {
       for (int64_t i = begin; i < end; i += kBlock) {
-        tiles_of(g).turn(g.a + i, g.a_column, g.k, std::min(kBlock, end - i), packed + i * row, row);
+        turn(g.isa, g.a + i, g.a_column, g.k, std::min(kBlock, end - i), packed + i * row, row);
       }
     } else {
       for (int64_t i = begin; i < end; ++i) {
@@ -70,7 +71,7 @@ void pack_panel(const Gemm<T>& g, int64_t column, int64_t k, int64_t rows, T* to
   const T* from = g.b + k * g.b_row + column * g.b_column;
   if (g.b_column == 1 && width == panel) return tiles_of(g).copy_panel(from, g.b_row, rows, to);
   if (g.b_row == 1 && g.b_column != 1) {
-    tiles_of(g).turn(from, g.b_column, width, rows, to, panel);
+    turn(g.isa, from, g.b_column, width, rows, to, panel);
   } else {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < width; ++j) to[i * panel + j] = from[i * g.b_row + j * g.b_column];
@@ -94,7 +95,7 @@ void pack_half_panel(const Gemm<float>& g, const uint16_t* b, Half half, int64_t
     for (int64_t i = 0; i < rows; i += kBlock) {
       const int64_t count = std::min(kBlock, rows - i);
       for (int64_t j = 0; j < width; ++j) widen(from + j * g.b_column + i, count, lines + j * kBlock);
-      tiles_of(g).turn(lines, kBlock, width, count, to + i * panel, panel);
+      turn(g.isa, lines, kBlock, width, count, to + i * panel, panel);
     }
   } else {
     for (int64_t i = 0; i < rows; ++i) {

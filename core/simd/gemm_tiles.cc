@@ -242,44 +242,6 @@ void round_panel(const float* from, int64_t rows, uint32_t* to) {
   }
 }
 
-// Squares of 4 x 4 floats.
-HWY_INLINE void turn_square(const float* from, int64_t distance, float* to, int64_t to_row) {
-  const hn::Full128<float> d;
-  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + distance);
-  const auto e = hn::LoadU(d, from + 2 * distance), f = hn::LoadU(d, from + 3 * distance);
-  const auto ae = hn::InterleaveLower(d, a, e), bf = hn::InterleaveLower(d, b, f);
-  const auto ae2 = hn::InterleaveUpper(d, a, e), bf2 = hn::InterleaveUpper(d, b, f);
-  hn::StoreU(hn::InterleaveLower(d, ae, bf), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, ae, bf), d, to + to_row);
-  hn::StoreU(hn::InterleaveLower(d, ae2, bf2), d, to + 2 * to_row);
-  hn::StoreU(hn::InterleaveUpper(d, ae2, bf2), d, to + 3 * to_row);
-}
-// And of 2 x 2 doubles.
-HWY_INLINE void turn_square(const double* from, int64_t distance, double* to, int64_t to_row) {
-  const hn::Full128<double> d;
-  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + distance);
-  hn::StoreU(hn::InterleaveLower(d, a, b), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + to_row);
-}
-
-// What lies side by side in a cache line is read together, and no more lines at once than a set of the cache holds where
-// they are a page apart.
-template <typename T>
-void turn(const T* from, int64_t distance, int64_t lines, int64_t length, T* to, int64_t to_row) {
-  constexpr int64_t kSide = 16 / sizeof(T), kLine = 64 / sizeof(T);
-  const int64_t whole_lines = lines / kSide * kSide, whole = length / kSide * kSide;
-  for (int64_t begin = 0; begin < whole; begin += kLine) {
-    const int64_t end = begin + kLine < whole ? begin + kLine : whole;
-    for (int64_t j = 0; j < whole_lines; j += kSide) {
-      for (int64_t i = begin; i < end; i += kSide)
-        turn_square(from + j * distance + i, distance, to + i * to_row + j, to_row);
-    }
-  }
-  for (int64_t i = 0; i < length; ++i) {
-    for (int64_t j = i < whole ? whole_lines : 0; j < lines; ++j) to[i * to_row + j] = from[j * distance + i];
-  }
-}
-
 template <typename T>
 void copy_panel(const T* from, int64_t distance, int64_t rows, T* to) {
   const hn::ScalableTag<T> d;
@@ -295,10 +257,10 @@ void copy_panel(const T* from, int64_t distance, int64_t rows, T* to) {
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {
-    kRows, 2 * HWY_LANES(float), run_panel<float, float>, run_low<float, float>, turn<float>, copy_panel<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {
-    kRows, 2 * HWY_LANES(double), run_panel<double, double>, run_low<double, double>, turn<double>, copy_panel<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float, float>,
+                                              run_low<float, float>, copy_panel<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double, double>,
+                                               run_low<double, double>, copy_panel<double>};
 extern constexpr GemmBf16Tiles kGemmBf16 = {run_panel<float, uint32_t>, run_low<float, uint32_t>, round_panel};
 
 }  // namespace HWY_NAMESPACE

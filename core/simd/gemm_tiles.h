@@ -33,8 +33,6 @@ struct GemmTiles {
   // The same for one or two rows and two or four full panels, whose b lie `distance` apart: sums enough at once to keep the
   // multipliers busy. For two rows four panels are more than registers hold.
   void (*run_low)(const GemmPanel<T>& panels, int64_t distance);
-  // to[i * to_row + j] = from[j * distance + i] for i < length and j < lines.
-  void (*turn)(const T* from, int64_t distance, int64_t lines, int64_t length, T* to, int64_t to_row);
   // to[i * panel + j] = from[i * distance + j] for i < rows and j < panel.
   void (*copy_panel)(const T* from, int64_t distance, int64_t rows, T* to);
 };

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/simd/turn.h"
+
 namespace weft {
 
 namespace {
@@ -33,9 +35,7 @@ void copy_rows(const StridedCopy& copy, const T* in, T* out, int64_t begin, int6
   }
 }
 
-// Where the output goes along its rows, the input goes along those of another axis: planes are turned in strips whose lines
-// stay in the first-level cache.
-constexpr int64_t kStrip = 8;
+// Where the output goes along its rows, the input goes along those of another axis: planes are turned, some rows at a time.
 constexpr int64_t kPlaneRows = 64;
 
 // The axis along which the input's elements lie side by side, where that is not the last one; -1 if there is none.
@@ -55,23 +55,12 @@ int64_t turned_blocks(const StridedCopy& copy, int turned) {
   return blocks;
 }
 
-// Of so few columns, each row at once: the channels of an image, most often.
-template <int columns, typename T>
-void turn_narrow(const T* x, int64_t in_step, int64_t rows, T* y, int64_t out_step) {
-  for (int64_t j = 0; j < rows; ++j, ++x, y += out_step) {
-    const T first = x[0], second = x[in_step];
-    y[0] = first;
-    y[1] = second;
-    if constexpr (columns > 2) y[2] = x[2 * in_step];
-    if constexpr (columns > 3) y[3] = x[3 * in_step];
-  }
-}
-
 template <typename T>
 void turn_planes(const StridedCopy& copy, int turned, const T* in, T* out, int64_t begin, int64_t end) {
   const int last = static_cast<int>(copy.shape.size()) - 1;
   const int64_t columns = copy.shape[last], in_step = copy.in_stride[last], out_step = copy.out_stride[turned];
   const int64_t blocks = (copy.shape[turned] + kPlaneRows - 1) / kPlaneRows;
+  const Isa isa = current_isa();
   for (int64_t block = begin; block < end; ++block) {
     const T* x = in + copy.in_start;
     T* y = out + copy.out_start;
@@ -86,22 +75,11 @@ void turn_planes(const StridedCopy& copy, int turned, const T* in, T* out, int64
       x += at * copy.in_stride[d];
       y += at * copy.out_stride[d];
     }
-    switch (columns) {
-      case 2: turn_narrow<2>(x, in_step, rows, y, out_step); continue;
-      case 3: turn_narrow<3>(x, in_step, rows, y, out_step); continue;
-      case 4: turn_narrow<4>(x, in_step, rows, y, out_step); continue;
-      default: break;
-    }
-    for (int64_t strip = 0; strip < columns; strip += kStrip) {
-      const int64_t width = std::min(kStrip, columns - strip);
+    if constexpr (sizeof(T) <= sizeof(uint64_t)) {
+      turn(isa, x, in_step, columns, rows, y, out_step);
+    } else {
       for (int64_t j = 0; j < rows; ++j) {
-        const T* from = x + strip * in_step + j;
-        T* to = y + j * out_step + strip;
-        if (width == kStrip) {
-          for (int64_t i = 0; i < kStrip; ++i) to[i] = from[i * in_step];
-        } else {
-          for (int64_t i = 0; i < width; ++i) to[i] = from[i * in_step];
-        }
+        for (int64_t i = 0; i < columns; ++i) y[j * out_step + i] = x[i * in_step + j];
       }
     }
   }
