@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .models import elementwise, images, linear_algebra, recurrent, resampling, text, training, trees
+from .models import elementwise, images, linear_algebra, movement, recurrent, resampling, text, training, trees
 from .models.mlp import mlp
 from .models.quantized import QuantizedImages, QuantizedTransformer
 from .models.tiny import adds, branches
@@ -26,6 +26,9 @@ INTEGER_PEERS = ("onnxruntime", "openvino")
 
 # Those that read such models, and PyTorch, which writes them.
 UNET_PEERS = ("onnxruntime", "openvino", "torch", "torch_compile")
+
+# In PyTorch a transpose is another view of the same memory.
+TRANSPOSING = ("onnxruntime", "openvino", "jax", "tensorflow", "litert")
 
 # The others have no strings.
 TEXT_PEERS = ("onnxruntime",)
@@ -88,6 +91,12 @@ ROWS = (
     Row("affine-16m", "relu(x * a + b) * c + x of 16 M", lambda: elementwise.affine_twice(4096, 4096), goal=1),
     Row("softmax", "softmax of 4096 x 1024", lambda: elementwise.softmax(4096, 1024), goal=1.1),
     Row("layer-norm", "layer normalization of 4096 x 768", lambda: elementwise.layer_norm(4096, 768), goal=1.1),
+    Row(
+        "transpose", "8 images of 64 x 56 x 56, channels made last",
+        lambda: movement.transpose((8, 64, 56, 56), (0, 2, 3, 1)), goal=1, peers=TRANSPOSING,
+    ),  # fmt: skip
+    Row("gather", "4,096 of 30,522 rows of 256", lambda: movement.gather(30522, 256, 4096), goal=1),
+    Row("top-k", "the 10 largest of 4096 x 1024", lambda: movement.top_k(4096, 1024, 10), goal=1, peers=UNET_PEERS),
     Row("bert-128", "BERT-base, 128 tokens", lambda: bert(128), goal=1.05),
     Row("bert-16", "BERT-base, 16 tokens", lambda: bert(16), goal=None),
     Row("gpt2-decode", "GPT-2 small, one token, 128 cached", lambda: gpt2(128), goal=1),

@@ -128,7 +128,7 @@ void StridedCopy::run(const Parallel& parallel, const void* in, void* out) const
     with_element(element_size, [&](auto element) {
       using T = decltype(element);
       parallel_for(parallel, blocks, std::max<int64_t>(1, kBlockElements / std::max<int64_t>(of_block, 1)),
-                   0.5 * static_cast<double>(of_block), [&](int64_t begin, int64_t end) {
+                   copy_cost_ns(of_block * element_size), [&](int64_t begin, int64_t end) {
                      turn_planes<T>(*this, turned, static_cast<const T*>(in), static_cast<T*>(out), begin, end);
                    });
     });
@@ -145,6 +145,7 @@ void StridedCopy::run(const Parallel& parallel, const void* in, void* out) const
 }
 
 double StridedCopy::cost_ns() const {
+  if (turned_axis(*this) >= 0) return copy_cost_ns(count * element_size);
   if (in_stride.back() != 1 || out_stride.back() != 1) return 0.5 * static_cast<double>(count);
   const int64_t rows = count / std::max<int64_t>(shape.back(), 1);
   return copy_cost_ns(count * element_size) + 5 * static_cast<double>(rows);

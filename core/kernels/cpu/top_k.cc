@@ -1,8 +1,9 @@
-// The kernel of TopK: a merge sort of indices that keeps the first k of every run.
+// The kernels of TopK: a merge sort of indices that keeps the first k of every run, and one pass that holds the few best so far.
 #include <algorithm>
 #include <numeric>
 
 #include "core/kernels/cpu/lines_common.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -12,6 +13,9 @@ constexpr int64_t kRun = 1 << 15;
 // Indices held at once, in whole lines.
 constexpr int64_t kHeld = 1 << 18;
 
+// So few are held in their order, and of a line so many times as long: then most elements are looked at and passed over.
+constexpr int64_t kMostFew = 64, kLeastOfEach = 4;
+
 struct State {
   Lines lines;
   int64_t k;
@@ -19,7 +23,15 @@ struct State {
   int64_t group;  // lines sorted together
 };
 
-// Order of the elements of one line by their indices: NaN is the largest, equal ones keep their order.
+double few_cost_ns(const State& s) { return 0.3 * static_cast<double>(s.lines.size) + 20.0 * static_cast<double>(s.k); }
+
+// NaN is the largest.
+template <typename T>
+bool ahead(T x, T y, bool largest) {
+  return largest ? before(x, y, true) : before(y, x, true);
+}
+
+// Order of the elements of one line by their indices: equal ones keep their order.
 template <typename T>
 struct First {
   const T* line;
@@ -28,8 +40,8 @@ struct First {
 
   bool operator()(int64_t a, int64_t b) const {
     const T x = line[a * stride], y = line[b * stride];
-    if (largest ? before(x, y, true) : before(y, x, true)) return true;
-    if (largest ? before(y, x, true) : before(x, y, true)) return false;
+    if (ahead(x, y, largest)) return true;
+    if (ahead(y, x, largest)) return false;
     return a < b;
   }
 };
@@ -134,9 +146,80 @@ void top_k(const State& s, const RunArgs& args) {
   }
 }
 
+// The best of one line so far, in their order: `values` and `indices` are where they will be wanted.
+template <typename T>
+struct Best {
+  T* values;
+  int64_t* indices;
+  bool largest;
+
+  // Among the first `held`, whose last one it may push out.
+  void insert(T value, int64_t index, int64_t held) const {
+    int64_t at = held - 1;
+    for (; at > 0 && ahead(value, values[at - 1], largest); --at) {
+      values[at] = values[at - 1];
+      indices[at] = indices[at - 1];
+    }
+    values[at] = value;
+    indices[at] = index;
+  }
+};
+
+// The first element that may come before `last`; n if there is none.
+template <typename T>
+int64_t next_ahead(const T* x, int64_t n, T last, bool largest) {
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    return (largest ? select_table(T()).above : select_table(T()).below)(x, n, last);
+  } else {
+    int64_t i = 0;
+    while (i < n && !ahead(x[i], last, largest)) ++i;
+    return i;
+  }
+}
+
+template <typename T>
+void few_of_line(const T* x, int64_t size, int64_t k, const Best<T>& best) {
+  for (int64_t i = 0; i < k; ++i) best.insert(x[i], i, i + 1);
+  const T& last = best.values[k - 1];
+  for (int64_t i = k; i < size; ++i) {
+    i += next_ahead(x + i, size - i, last, best.largest);
+    if (i < size && ahead(x[i], last, best.largest)) best.insert(x[i], i, k);
+  }
+}
+
+template <typename T>
+void few(const State& s, const RunArgs& args) {
+  const int64_t size = s.lines.size;
+  parallel_for(*args.parallel, s.lines.outer, std::max<int64_t>(1, 4096 / size), few_cost_ns(s),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t line = begin; line < end; ++line) {
+                   few_of_line<T>(args.input<T>(0) + line * size, size, s.k,
+                                  {args.output<T>(0) + line * s.k, args.output<int64_t>(1) + line * s.k, s.largest});
+                 }
+               });
+}
+
+State state_of(const KernelContext& c) {
+  const int64_t axis = c.attrs().i("axis");
+  return {lines_of(c.shape(0), axis), lines_of(c.output_shape(0), axis).size, c.attrs().b("largest"), 1};
+}
+
+bool accepts_few(const KernelContext& c) {
+  if (!has_elements(c)) return false;
+  const State s = state_of(c);
+  return s.lines.inner == 1 && s.k > 0 && s.k <= kMostFew && s.lines.size >= kLeastOfEach * s.k;
+}
+
+Status prepare_few(const KernelContext& c, PreparedKernel* prepared) {
+  const State s = state_of(c);
+  prepared->cost_ns = few_cost_ns(s) * static_cast<double>(s.lines.outer);
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&few<T>>(s); });
+  return {};
+}
+
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const int64_t axis = c.attrs().i("axis");
-  State s{lines_of(c.shape(0), axis), lines_of(c.output_shape(0), axis).size, c.attrs().b("largest"), 1};
+  State s = state_of(c);
   const int64_t size = s.lines.size;
   if (s.k > size) {
     return invalid("K is ", s.k, " but axis ", axis, " of ", shape_text(c.shape(0)), " has fewer elements");
@@ -151,6 +234,9 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_top_k(KernelRegistry& kernels) { kernels.add("TopK", {"plain", has_elements, prepare}); }
+void add_cpu_top_k(KernelRegistry& kernels) {
+  kernels.add("TopK", {"few", accepts_few, prepare_few});
+  kernels.add("TopK", {"plain", has_elements, prepare});
+}
 
 }  // namespace weft

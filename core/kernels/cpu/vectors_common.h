@@ -11,6 +11,7 @@
 #include "core/simd/resample.h"
 #include "core/simd/rows.h"
 #include "core/simd/sample.h"
+#include "core/simd/select.h"
 #include "core/simd/symmetric.h"
 
 namespace weft {
@@ -35,6 +36,8 @@ inline const RowsTable<float>& rows_table(float) { return rows_f32(current_isa()
 inline const RowsTable<double>& rows_table(double) { return rows_f64(current_isa()); }
 inline const SampleTable<float>& sample_table(float) { return sample_f32(current_isa()); }
 inline const SampleTable<double>& sample_table(double) { return sample_f64(current_isa()); }
+inline const SelectTable<float>& select_table(float) { return select_f32(current_isa()); }
+inline const SelectTable<double>& select_table(double) { return select_f64(current_isa()); }
 inline const SymmetricTable<float>& symmetric_table(float) { return symmetric_f32(current_isa()); }
 inline const SymmetricTable<double>& symmetric_table(double) { return symmetric_f64(current_isa()); }
 
