@@ -1,5 +1,7 @@
 // Kernels of Gather and ScatterRows.
+#include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
@@ -7,6 +9,8 @@
 
 namespace weft {
 namespace {
+
+constexpr int64_t kLeastGathered = 4096;  // bytes that a thread takes at once
 
 // data [outer, size, inner], indices [count]
 struct Rows {
@@ -25,19 +29,40 @@ bool place(const Rows& rows, const I* indices, int64_t i, const RunArgs& args, i
   return false;
 }
 
+double gather_row_cost_ns(const Rows& rows) { return 2 + copy_cost_ns(rows.inner * rows.element); }
+
+// Rows [begin, end) of the output, one behind the other. Of one element `bytes` is a constant.
+template <typename I, typename Bytes>
+void gather_rows(const Rows& rows, const RunArgs& args, Bytes bytes, int64_t begin, int64_t end) {
+  const I* indices = args.input<I>(1);
+  const char* data = args.input<char>(0) + begin / rows.count * rows.size * bytes;
+  char* out = args.output<char>(0) + begin * bytes;
+  int64_t i = begin % rows.count;
+  for (int64_t row = begin; row < end; ++row, out += bytes) {
+    const int64_t index = static_cast<int64_t>(indices[i]);
+    std::memcpy(out, data + (index < 0 ? index + rows.size : index) * bytes, static_cast<size_t>(bytes));
+    if (++i < rows.count) continue;
+    i = 0;
+    data += rows.size * bytes;
+  }
+}
+
 template <typename I>
 void gather(const Rows& rows, const RunArgs& args) {
-  const char* data = args.input<char>(0);
   const I* indices = args.input<I>(1);
-  char* out = args.output<char>(0);
-  int64_t bytes = rows.inner * rows.element;
+  int64_t at;
   for (int64_t i = 0; i < rows.count; ++i) {
-    int64_t at;
     if (!place(rows, indices, i, args, &at)) return;
-    for (int64_t o = 0; bytes > 0 && o < rows.outer; ++o) {
-      std::memcpy(out + (o * rows.count + i) * bytes, data + (o * rows.size + at) * bytes, bytes);
-    }
   }
+  const int64_t bytes = rows.inner * rows.element;
+  if (bytes == 0) return;
+  parallel_for(*args.parallel, rows.outer * rows.count, std::max<int64_t>(1, kLeastGathered / bytes),
+               gather_row_cost_ns(rows), [&](int64_t begin, int64_t end) {
+                 if (rows.inner > 1) return gather_rows<I>(rows, args, bytes, begin, end);
+                 with_element(rows.element, [&](auto element) {
+                   gather_rows<I>(rows, args, std::integral_constant<int64_t, sizeof(element)>(), begin, end);
+                 });
+               });
 }
 
 template <typename T, typename I>
@@ -74,9 +99,7 @@ Rows make_rows(const KernelContext& c, const Shape& data) {
 
 Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = make_rows(c, c.shape(0));
-  prepared->cost_ns =
-      5 * static_cast<double>(rows.count * rows.outer) + copy_cost_ns(dtype_bytes(c.dtype(0), c.output_count_of(0)));
-  prepared->most_threads = 1;
+  prepared->cost_ns = gather_row_cost_ns(rows) * static_cast<double>(rows.count * rows.outer);
   if (c.dtype(1) == DType::kI64)
     prepared->use<&gather<int64_t>>(rows);
   else
