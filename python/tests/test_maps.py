@@ -1,4 +1,5 @@
-"""Maps as dicts: of a classifier as scikit-learn's exporter writes it, fed to models, and what is no map."""
+"""Maps as dicts: of a classifier as scikit-learn's exporter writes it, fed to models, through functions, and what is no map;
+optionals through functions."""
 
 import pickle
 from typing import Any
@@ -117,3 +118,33 @@ def test_values_say_what_they_are() -> None:
     zipped = weft.ops.ml_zip_map(graph.input("x", "f32", ["n", 2]), classlabels_int64s=[0, 1])
     zipped.name = "z"
     assert (zipped.kind, repr(zipped)) == ("sequence", "Value z: sequence")
+
+
+def test_maps_go_through_functions() -> None:
+    """Inputs that are maps come from files alone."""
+    node = helper.make_node("CastMap", ["x"], ["y"], domain="ai.onnx.ml")
+    content = model([node], map_type(TensorProto.INT64, TensorProto.FLOAT), helper.make_tensor_type_proto(1, None))
+    graph = weft.Graph.load(content)
+    x = graph.inputs[0]
+    row = weft.ops.ml_cast_map(x, cast_to="TO_INT64")
+    places = weft.ops.ml_dict_vectorizer(x, int64_vocabulary=[3, 7, 5])
+    rows = weft.ops.ml_zip_map(places, classlabels_strings=["a", "b", "c"])
+    fetches = [*weft.ops.map_items(x), row, places, rows]
+    keys, values, row_, places_, rows_ = weft.Session(graph).run({x: {5: 1.5, 1: 2.75, 3: -0.5}}, fetches)
+    assert (keys.tolist(), values.tolist()) == ([1, 3, 5], [2.75, -0.5, 1.5])
+    assert (row_.tolist(), places_.tolist()) == ([[2, 0, 1]], [[-0.5, 0, 1.5]])
+    assert rows_ == [{"a": -0.5, "b": 0, "c": 1.5}]
+
+
+def test_optionals_go_through_functions() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    held, none = weft.ops.optional(x), weft.ops.optional(type="f32[2]", graph=graph)
+    fetches = [
+        weft.ops.optional_get_element(weft.ops.optional_add(held, held)),
+        weft.ops.optional_get_element(weft.ops.optional_add(none, held)),
+        weft.ops.optional_element_or_zeros(held, x),
+        weft.ops.optional_element_or_zeros(none, x),
+    ]
+    found = weft.Session(graph).run({x: [3, -1]}, fetches)
+    assert [array.tolist() for array in found] == [[6, -2], [3, -1], [3, -1], [0, 0]]
