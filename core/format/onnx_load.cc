@@ -8,6 +8,7 @@
 #include "core/format/onnx_functions.h"
 #include "core/format/onnx_gradient.h"
 #include "core/format/onnx_operators.h"
+#include "core/format/onnx_order.h"
 #include "core/format/onnx_parameters.h"
 #include "core/format/onnx_tensor.h"
 #include "core/format/onnx_type.h"
@@ -29,6 +30,9 @@ constexpr int64_t kMostFunctionNodes = int64_t{1} << 19;
 struct Names {
   Graph* graph;
   std::map<std::string, ValueId, std::less<>> values;
+  // The nodes that are being added, and the one that is next.
+  const std::vector<std::string_view>* nodes = nullptr;
+  size_t at = 0;
 };
 
 // Where names mean something: the model, or one call of one of its functions.
@@ -91,18 +95,22 @@ class Loader {
     WEFT_CHECK(add_nodes(graph, wire.nodes));
     std::vector<ValueId> outputs;
     for (const ValueWire& output : wire.outputs) {
-      WEFT_TRY(ValueId id, find(*graph, output.name));
-      outputs.push_back(id);
+      Result<ValueId> id = find(*graph, output.name);
+      if (!id.ok()) return invalid("nothing makes its output '", output.name, "'");
+      outputs.push_back(*id);
     }
     return graph->set_outputs(std::move(outputs));
   }
 
   Status add_nodes(const std::shared_ptr<Graph>& graph, const std::vector<std::string_view>& nodes) {
-    for (std::string_view bytes : nodes) {
-      WEFT_TRY(NodeWire node, read_node(bytes));
+    scopes().back().nodes = &nodes;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      scopes().back().at = i;
+      WEFT_TRY(NodeWire node, read_node(nodes[i]));
       std::string text = node.name.empty() ? std::string(node.op_type) : std::string(node.name);
       WEFT_CHECK(add_node(graph, node).at(text, node.op_type, ""));
     }
+    scopes().back().nodes = nullptr;
     return {};
   }
 
@@ -153,6 +161,11 @@ class Loader {
       if (at == scope->values.end()) continue;
       if (scope->graph == &graph || at->second == kNoValue) return at->second;
       return graph.capture(*scope->graph, at->second);
+    }
+    for (auto scope = scopes().rbegin(); scope != scopes().rend(); ++scope) {
+      if (scope->nodes == nullptr) continue;
+      const std::string why = why_missing(*scope->nodes, scope->at, name);
+      if (!why.empty()) return invalid("it uses '", name, "', which ", why);
     }
     return invalid("it uses '", name, "', which nothing before it makes");
   }
