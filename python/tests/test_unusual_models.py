@@ -126,6 +126,34 @@ def test_a_default_that_decides_shapes_is_fed() -> None:
         assert found.tolist() == judged(model, feeds)[0].tolist()
 
 
+def test_a_default_that_decides_a_branch_is_fed() -> None:
+    branches = [
+        helper.make_graph([helper.make_node(op, ["x"], ["b"])], name, [], [info("b", [2])])
+        for name, op in (("then_branch", "Neg"), ("else_branch", "Exp"))
+    ]
+    nodes = [
+        helper.make_node("Not", ["train"], ["infer"]),
+        helper.make_node("If", ["train"], ["y"], **{branch.name: branch for branch in branches}),
+        helper.make_node("If", ["infer"], ["z"], **{branch.name: branch for branch in branches}),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [info("x", [2]), info("train", [], TensorProto.BOOL)],
+        [info("y", [2]), info("z", [2])],
+        [numpy_helper.from_array(np.array(False), "train")],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    loaded = weft.Graph.load(model.SerializeToString())
+    x = np.array([0, 1], "f4")
+    session = weft.Session(loaded)
+    for given in (None, True, False):
+        feeds = {"x": x} if given is None else {"x": x, "train": np.array(given)}
+        found = session.run({loaded.find(name): value for name, value in feeds.items()}, loaded.outputs)
+        for ours, theirs in zip(found, judged(model, feeds), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 CYCLES = [
     (
         "a = Add (x, c)  b = Neg (a)  c = Relu (b)",
