@@ -30,7 +30,8 @@ Status infer_causal_conv(InferContext& c) {
                    ": they must have as many channels");
   }
   if (sized && c.has_input(2)) WEFT_CHECK(c.check_shape(2, {c.dims(0)[1]}, "the channels of 'input'"));
-  const Dim before = weighted && c.dims(1)[2].known() ? Dim(c.dims(1)[2].value() - 1) : c.fresh();
+  Dim before = weighted ? c.dims(1)[2] - Dim(1) : c.fresh();
+  if (!before.known() && c.has_rank(kPast)) before = c.dims(kPast)[2];
   if (sized && c.has_rank(kPast)) {
     const Dims& past = c.dims(kPast);
     if (differ(past[0], c.dims(0)[0]) || differ(past[1], c.dims(0)[1]) || differ(past[2], before)) {

@@ -15,7 +15,13 @@ Status infer_expand(InferContext& c) {
   const Dims* wanted = c.ints(1);
   if (wanted == nullptr || !c.has_rank(0)) {
     if (c.has_rank(0) && c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) {
-      c.set_dims(0, c.fresh_dims(std::max(c.rank(0), c.dims(1)[0].value())));
+      Dims out = c.fresh_dims(std::max(c.rank(0), c.dims(1)[0].value()));
+      // Only what has one element is made larger.
+      for (int64_t i = 1; i <= c.rank(0); ++i) {
+        const Dim& size = c.dims(0)[static_cast<size_t>(c.rank(0) - i)];
+        if (size.known() && !size.is(1)) out[out.size() - static_cast<size_t>(i)] = size;
+      }
+      c.set_dims(0, std::move(out));
     }
     return {};
   }

@@ -52,8 +52,8 @@ Status infer_dft(InferContext& c) {
   Dims out = c.dims(0);
   out.back() = Dim(half && inverse ? 1 : 2);
   if (!axis) {
-    // Any of the axes may be the one.
-    for (size_t d = 0; d + 1 < out.size(); ++d) out[d] = c.fresh();
+    // Any of the axes may be the one, whose size changes with these alone.
+    for (size_t d = 0; (half || c.has_input(1)) && d + 1 < out.size(); ++d) out[d] = c.fresh();
     c.set_dims(0, std::move(out));
     return {};
   }

@@ -44,6 +44,7 @@ Status infer_affine_grid(InferContext& c) {
   if (size != nullptr && !may_equal({(*size)[0]}, {out[0]})) {
     return invalid("'size' is for ", (*size)[0].text(), " images but 'theta' is ", c.input(0).text());
   }
+  if (size != nullptr && !out[0].known()) out[0] = (*size)[0];
   out.push_back(Dim(*axes));
   c.set_dims(0, std::move(out));
   return {};

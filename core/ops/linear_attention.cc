@@ -90,9 +90,13 @@ Status infer_linear_attention(InferContext& c) {
   }
   if (c.output_count() > 1) c.set_dtype(1, c.dtype(c.has_input(kPast) ? kPast : kQuery));
   if (!query) return {};
-  const Dims state = {c.dims(kQuery)[0], Dim(rule.heads), key ? *key : *query, value ? *value : c.fresh()};
+  Dims state = {c.dims(kQuery)[0], Dim(rule.heads), key ? *key : *query, value ? *value : c.fresh()};
   if (c.has_rank(kPast) && !may_equal(c.dims(kPast), state)) {
     return invalid("input 'past_state' must be ", dims_text(state), " but is ", c.input(kPast).text());
+  }
+  // Rather its name for a size than a quotient.
+  for (size_t i = 2; i < state.size() && c.has_rank(kPast); ++i) {
+    if (!state[i].known()) state[i] = c.dims(kPast)[i];
   }
   c.set_dims(0, {c.dims(kQuery)[0], c.dims(kQuery)[1], Dim(rule.query_heads) * state[3]});
   if (c.output_count() > 1) c.set_dims(1, state);
