@@ -55,8 +55,8 @@ class BoundTypes {
  public:
   explicit BoundTypes(const OpDef& op) : op_(op) {}
 
-  // `text` is a variable or a dtype, `what` what is of the type that the input has.
-  Status meet(const Formal& formal, std::string_view what, std::string_view text, DType have) {
+  // `text` is a variable or a dtype, `what` what is of the type that input `i` has.
+  Status meet(const Formal& formal, size_t i, std::string_view what, std::string_view text, DType have) {
     const TypeVar* variable = op_.find_type_var(text);
     DTypeSet allowed;
     if (variable != nullptr) {
@@ -67,16 +67,18 @@ class BoundTypes {
     }
     if (have == DType::kNone) return {};  // an empty sequence
     if (!contains(allowed, have)) {
-      return invalid(what, "input '", formal.name, "' is ", dtype_name(have), " but must be one of ",
-                     dtype_set_text(allowed));
+      const std::string wanted = dtype_set_text(allowed);
+      const bool several = wanted.find(',') != std::string::npos;
+      return invalid(what, "input ", label(formal, i), " is ", dtype_name(have), " but must be ",
+                     several ? "one of " : "", wanted);
     }
     if (variable == nullptr || formal.mixed) return {};
     const auto at =
         std::find_if(bound_.begin(), bound_.end(), [&](const Bound& b) { return b.variable == variable->name; });
     if (at == bound_.end()) {
-      bound_.push_back({variable->name, have, formal.name});
+      bound_.push_back({variable->name, have, &formal, i});
     } else if (at->dtype != have) {
-      return invalid("inputs '", at->by, "' and '", formal.name, "' must have one dtype but are ",
+      return invalid("inputs ", label(*at->by, at->input), " and ", label(formal, i), " must have one dtype but are ",
                      dtype_name(at->dtype), " and ", dtype_name(have), "; convert one of them with Cast");
     }
     return {};
@@ -95,8 +97,14 @@ class BoundTypes {
   struct Bound {
     std::string_view variable;
     DType dtype;
-    std::string_view by;
+    const Formal* by;
+    size_t input;
   };
+  // All inputs of a list have one name.
+  static std::string label(const Formal& formal, size_t i) {
+    return formal.variadic ? cat("'", formal.name, "' (input ", i, ")") : cat("'", formal.name, "'");
+  }
+
   const OpDef& op_;
   std::vector<Bound> bound_;
 };
@@ -124,8 +132,8 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
     }
     if (want.element == "any") continue;
     const bool map = !want.keys.empty();
-    if (map) WEFT_CHECK(bound.meet(formal, "the type of keys of ", want.keys, have.keys));
-    WEFT_CHECK(bound.meet(formal, map ? "the type of values of " : "", want.element, have.dtype));
+    if (map) WEFT_CHECK(bound.meet(formal, i, "the type of keys of ", want.keys, have.keys));
+    WEFT_CHECK(bound.meet(formal, i, map ? "the type of values of " : "", want.element, have.dtype));
   }
   for (size_t i = 0; i < outputs->size(); ++i) {
     const Formal& formal = *op.output_formal(static_cast<int>(i));
@@ -157,7 +165,8 @@ Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
 
 Status Graph::check_inputs(const OpDef& op, const ValueId* inputs, int count) const {
   if (count < op.min_inputs()) {
-    return invalid("needs at least ", op.min_inputs(), " inputs but has ", count);
+    return invalid("needs at least ", op.min_inputs(), op.min_inputs() == 1 ? " input" : " inputs", " but has ", count,
+                   ": '", op.input_formal(count)->name, "' is missing");
   }
   for (int i = 0; i < count; ++i) {
     const Formal* formal = op.input_formal(i);

@@ -11,11 +11,17 @@ namespace {
 // Further than this no window reaches: sizes times strides and dilations then fit 63 bits.
 constexpr int64_t kMostReach = std::numeric_limits<int32_t>::max();
 
+Status wrong_length(std::string_view name, size_t found, size_t wanted) {
+  return invalid(
+      "attribute '", name, "' has ", found, found == 1 ? " entry" : " entries", " but needs ", wanted,
+      name == "pads" ? ": a begin for each spatial axis, then an end for each" : ": one for each spatial axis");
+}
+
 Status read_list(const Attrs& attrs, const char* name, size_t wanted, int64_t fill, int64_t least,
                  std::vector<int64_t>* out) {
   *out = attrs.ints_or_empty(name);
   if (out->empty()) out->assign(wanted, fill);
-  if (out->size() != wanted) return invalid("attribute '", name, "' has ", out->size(), " entries but needs ", wanted);
+  if (out->size() != wanted) return wrong_length(name, out->size(), wanted);
   for (int64_t value : *out) {
     if (value < least) return invalid("attribute '", name, "' has ", value, " but entries must be at least ", least);
     if (value > kMostReach) {
@@ -38,7 +44,7 @@ Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
   window.end_pads.assign(pads.begin() + static_cast<int64_t>(n), pads.end());
   if (const AttrValue* given = attrs.find("kernel_shape")) {
     Dims stated = to_dims(given->ints());
-    if (stated.size() != n) return invalid("attribute 'kernel_shape' has ", stated.size(), " entries but needs ", n);
+    if (stated.size() != n) return wrong_length("kernel_shape", stated.size(), n);
     for (size_t i = 0; i < n && !kernel.empty(); ++i) {
       if (kernel[i].known() && !(kernel[i] == stated[i])) {
         return invalid("attribute 'kernel_shape' says ", dims_text(stated), " but the weight has ", dims_text(kernel));

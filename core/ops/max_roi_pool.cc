@@ -7,7 +7,8 @@ namespace {
 Status infer_max_roi(InferContext& c) {
   const std::vector<int64_t>& pooled = c.attrs().ints("pooled_shape");
   if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1) {
-    return invalid("attribute 'pooled_shape' must be a height and a width of at least 1");
+    return invalid("attribute 'pooled_shape' is ", shape_text(pooled),
+                   " but must be a height and a width of at least 1");
   }
   if (c.has_rank(0) && c.rank(0) != 4) return invalid("X must be [N, C, H, W] but is ", c.input(0).text());
   if (c.has_rank(1) && !may_equal(c.dims(1), {c.rank(1) > 0 ? c.dims(1)[0] : Dim(0), Dim(5)})) {

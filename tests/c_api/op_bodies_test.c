@@ -59,7 +59,7 @@ static void test_wrong_bodies(void) {
   refuse(&m, OTHER_TYPE, WEFT_INVALID_ARGUMENT, "gives i64[1] as output 0, 'y', which must be f32");
   refuse(&m, ADDS_INPUT, WEFT_INVALID_ARGUMENT, "adds an input");
   refuse(&m, ADDS_VARIABLE, WEFT_INVALID_ARGUMENT, "adds the variable");
-  refuse(&m, WRONG_INSIDE, WEFT_INVALID_ARGUMENT, "needs at least 2 inputs but has 1 [MatMul");
+  refuse(&m, WRONG_INSIDE, WEFT_INVALID_ARGUMENT, "needs at least 2 inputs but has 1: 'B' is missing [MatMul");
   refuse(&m, WRONG_INSIDE, WEFT_INVALID_ARGUMENT, "(built at body.c:3)");
   refuse(&m, OUTSIDE, WEFT_FAILED_PRECONDITION, "the graph that it is given");
   what = FAILING;

@@ -142,7 +142,7 @@ TEST(CastMap, TellsWhatDoesNotFit) {
   fails(x, {{"cast_to", "TO_DOUBLE"}}, "'cast_to' is \"TO_DOUBLE\" but must be");
   fails(x, {{"map_form", "dense"}}, "'map_form' is \"dense\" but must be");
   fails(x, {{"map_form", "SPARSE"}, {"max_map", int64_t{0}}}, "'max_map' is 0 but must be 1 or more");
-  fails(strings, {}, "the type of keys of input 'X' is string but must be one of i64");
+  fails(strings, {}, "the type of keys of input 'X' is string but must be i64");
   fails(m.fed("doubles", "map(i64, f64)"), {}, "the type of values of input 'X' is f64 but must be one of");
   fails(m.input("tensor", DType::kF32, {2}), {}, "input 'X' must be a map but is f32[2]");
   fails(m.fed("many", "seq(map(i64, f32))"), {}, "input 'X' must be a map but is sequence(map(i64, f32))");
