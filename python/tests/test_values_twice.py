@@ -89,3 +89,41 @@ def test_a_variable_fetched_beside_its_new_value() -> None:
     session = weft.Session(graph)
     for at in (3, 4):
         assert [float(value) for value in session.run({}, [w, more, w, more])] == [at, at + 1, at, at + 1]
+
+
+def test_a_branch_gives_one_value_twice(tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x, flag = graph.input("x", "f32", [2]), graph.input("flag", "bool", [])
+
+    def twice() -> list[weft.Value]:
+        y = x * 2.0
+        return [y, y, x]
+
+    outputs = weft.if_(flag, twice, lambda: [x, x, x])
+    graph.save(tmp_path / "if.onnx", outputs)
+    onnx.checker.check_model(str(tmp_path / "if.onnx"), full_check=True)
+    judge = onnxruntime.InferenceSession(tmp_path / "if.onnx")
+    loaded = weft.Graph.load(tmp_path / "if.onnx")
+    for choice, wanted in ((True, [[2, -4], [2, -4], [1, -2]]), (False, [[1, -2]] * 3)):
+        feeds = {"x": X, "flag": np.array(choice)}
+        assert [array.tolist() for array in judge.run(None, feeds)] == wanted
+        for one, fetches in ((graph, outputs), (loaded, loaded.outputs)):
+            found = weft.Session(one).run({one.find(name): value for name, value in feeds.items()}, fetches)
+            assert [array.tolist() for array in found] == wanted
+
+
+def test_a_loop_gives_one_value_twice(tmp_path: pathlib.Path) -> None:
+    """What it carries is what it was given, and is stacked as well; what it scans is in two stacks."""
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    items = graph.constant(np.array([1, 2, 3], "f4"))
+    outputs = weft.scan(lambda kept, item: [kept, kept, item, item], [x], [items])
+    graph.save(tmp_path / "scan.onnx", outputs)
+    onnx.checker.check_model(str(tmp_path / "scan.onnx"), full_check=True)
+    wanted = [[1, -2], [[1, -2]] * 3, [1, 2, 3], [1, 2, 3]]
+    found = onnxruntime.InferenceSession(tmp_path / "scan.onnx").run(None, {"x": X})
+    assert [array.tolist() for array in found] == wanted
+    loaded = weft.Graph.load(tmp_path / "scan.onnx")
+    for one, fetches in ((graph, outputs), (loaded, loaded.outputs)):
+        found = weft.Session(one).run({one.find("x"): X}, fetches)
+        assert [array.tolist() for array in found] == wanted
