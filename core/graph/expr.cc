@@ -173,10 +173,24 @@ Expr transpose(Expr x, const std::vector<int64_t>& perm) {
   return x.valid() ? make(x.scope(), "Transpose", {x}, {{"perm", perm}}) : x;
 }
 
+namespace {
+
+// Of a rank that only a run knows: as one list of matrices.
+Expr swap_in_list(Expr x) {
+  ExprScope& s = x.scope();
+  Expr front = make(s, "Shape", {x}, {{"end", int64_t{-2}}}), matrix = make(s, "Shape", {x}, {{"start", int64_t{-2}}});
+  Expr count = make(s, "ReduceProd", {front}, {{"keepdims", int64_t{1}}});
+  Expr turned = transpose(reshape(x, concat({count, matrix}, 0)), {0, 2, 1});
+  return reshape(turned, concat({front, make(s, "Gather", {matrix, constant_ints(s, {1, 0})})}, 0));
+}
+
+}  // namespace
+
 Expr swap_last_two(Expr x) {
   if (!x.valid()) return x;
-  if (!x.has_rank() || x.rank() < 2) {
-    x.scope().fail(unimplemented("a gradient needs the rank of ", x.type().text()));
+  if (!x.has_rank()) return swap_in_list(x);
+  if (x.rank() < 2) {
+    x.scope().fail(invalid("a matrix has two axes at least, but there is ", x.type().text()));
     return nothing(x.scope());
   }
   std::vector<int64_t> perm;

@@ -1,5 +1,6 @@
 // Where along an axis something is, and sums up to there: ArgMax, ArgMin, TopK, CumSum.
 #include "core/ops/downgrade_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -44,13 +45,15 @@ Status infer_top_k(InferContext& c) {
 // Each element of the output goes back to where it came from.
 Status grad_top_k(GradContext& c) {
   Expr x = c.input(0), indices = c.output(1);
-  if (!x.has_rank()) return unimplemented("the gradient of TopK needs the rank of its input");
-  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), x.rank()));
+  int64_t axis = c.attrs().i("axis");
+  if (x.has_rank()) {
+    WEFT_TRY(axis, InferContext::axis(axis, x.rank()));
+  }
   ExprScope& s = c.scope();
   Expr count = make(s, "Size", {x});
   Expr positions = reshape(make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)}), shape_of(x));
   Expr first = make(s, "Slice", {positions, constant_ints(s, {0}), constant_ints(s, {1}), constant_ints(s, {axis})});
-  Expr step = make(s, "ReduceProd", {make(s, "Shape", {x}, {{"start", axis + 1}})}, {{"keepdims", int64_t{0}}});
+  Expr step = axis == -1 ? constant_ints(s, {1}) : count_from(x, axis + 1);
   c.set_grad(0, make(s, "weft.ScatterAt", {c.grad(0), first + indices * step, x}));
   return {};
 }

@@ -2,6 +2,7 @@
 #include "core/graph/expr.h"
 #include "core/ops/conv_common.h"
 #include "core/ops/limits_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -20,12 +21,7 @@ Status grad_conv(GradContext& c) {
   Attrs attrs = window_attrs(c.attrs());
   if (c.needs(0)) c.set_grad(0, make(s, "weft.ConvGradInput", {dy, w, x}, attrs));
   if (c.needs(1)) c.set_grad(1, make(s, "weft.ConvGradWeight", {dy, x, w}, attrs));
-  if (c.needs(2)) {
-    if (!x.has_rank()) return unimplemented("the gradient of a bias needs the rank of X");
-    std::vector<int64_t> axes{0};
-    for (int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
-    c.set_grad(2, reduce_sum(dy, axes, false));
-  }
+  if (c.needs(2)) c.set_grad(2, sum_of_channels(dy));
   return {};
 }
 

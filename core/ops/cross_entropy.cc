@@ -1,5 +1,5 @@
 // Losses of class labels: NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss.
-#include "core/graph/expr.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -60,13 +60,11 @@ struct Labels {
 // Where along the class axis of the scores the labels are.
 Expr hits(Expr scores, Expr labels) {
   ExprScope& s = scores.scope();
-  const Dim& known = scores.dims()[1];
-  Expr count = known.known() ? constant_int(s, known.value())
-                             : make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
+  const bool known = scores.has_rank() && scores.dims()[1].known();
+  Expr count = known ? constant_int(s, scores.dims()[1].value())
+                     : make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
   Expr classes = make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)});
-  std::vector<int64_t> axes;
-  for (int64_t i = 1; i + 1 < scores.rank(); ++i) axes.push_back(i);
-  if (!axes.empty()) classes = unsqueeze(classes, axes);
+  classes = laid_along(classes, shape_of(scores), 1);
   return make(s, "Equal", {unsqueeze(cast(labels, DType::kI64), {1}), classes});
 }
 
@@ -121,8 +119,6 @@ Expr label_slope(GradContext& c, const Labels& labels) {
 // Of log-probabilities [N, C, d1, ...]; a label's weight moves the mean's divisor too.
 Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
   Expr zero = scalar_like(log_prob, 0), dy = c.grad(0);
-  std::vector<int64_t> axes{0};
-  for (int64_t i = 2; i < c.input(0).rank(); ++i) axes.push_back(i);
   Expr losses = -reduce_sum(where(labels.hit, log_prob, zero), {1}, false);
   if (c.attrs().s("reduction") == "mean") {
     const DType wide = counting_dtype(losses.dtype());
@@ -130,16 +126,10 @@ Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
   }
   Expr slope = grad_mul(expand_like(dy, c.input(1)), losses);
   if (labels.valid.valid()) slope = where(labels.valid, slope, zero);
-  return reduce_sum(where(labels.hit, unsqueeze(slope, {1}), zero), axes, false);
-}
-
-Status needs_rank(GradContext& c) {
-  if (c.input(0).has_rank()) return {};
-  return unimplemented("the gradient needs the rank of the scores, which are ", c.input(0).type().text());
+  return sum_of_channels(where(labels.hit, unsqueeze(slope, {1}), zero));
 }
 
 Status nll_grad(GradContext& c) {
-  WEFT_CHECK(needs_rank(c));
   Labels labels = read_labels(c);
   Expr zero = scalar_like(c.input(0), 0);
   if (c.needs(0)) c.set_grad(0, where(labels.hit, unsqueeze(-label_slope(c, labels), {1}), zero));
@@ -148,7 +138,6 @@ Status nll_grad(GradContext& c) {
 }
 
 Status cross_entropy_grad(GradContext& c) {
-  WEFT_CHECK(needs_rank(c));
   ExprScope& s = c.scope();
   Expr scores = c.input(0);
   Labels labels = read_labels(c);
@@ -171,7 +160,6 @@ Status cross_entropy_grad(GradContext& c) {
 // y = (p - hit) * slope with p = softmax(scores): dp = dy * slope, through the softmax; dslope sums
 // dy * (p - hit).
 Status slope_grad(GradContext& c) {
-  WEFT_CHECK(needs_rank(c));
   ExprScope& s = c.scope();
   Expr dy = c.grad(0), softmax = make(s, "Softmax", {c.input(0)}, {{"axis", 1}});
   if (c.needs(0)) {

@@ -3,6 +3,7 @@
 
 #include "core/graph/expr.h"
 #include "core/ops/einsum_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -214,7 +215,12 @@ Status einsum(BodyContext& c) {
   const DType dtype = c.input(0).dtype();
   for (int i = 0; i < c.input_count(); ++i) {
     Expr x = cast(c.input(i), type_of_sums(dtype));
-    if (!x.has_rank()) return unimplemented("Einsum needs the ranks of its inputs");
+    const std::string& term = equation.terms[static_cast<size_t>(i)];
+    const bool open = term.find('.') != std::string::npos;
+    if (!x.has_rank() && open) {
+      return unimplemented("Einsum needs the rank of input ", i, ", as its term \"", term, "\" leaves it open");
+    }
+    x = with_rank(x, static_cast<int64_t>(term.size()));
     WEFT_TRY(Labels labels, equation.labels(i, x.rank()));
     broadcast_axes = std::max(broadcast_axes, ellipsis_axes(labels));
     factors.push_back(diagonal({x, labels}));

@@ -62,16 +62,23 @@ Status infer_tile(InferContext& c) {
 // [r0 * d0, r1 * d1, ...] seen as [r0, d0, r1, d1, ...] and summed over the repeats.
 Status grad_tile(GradContext& c) {
   Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented("the gradient of Tile needs the rank of its input");
-  if (x.rank() == 0) {
+  if (x.has_rank() && x.rank() == 0) {
     c.set_grad(0, c.grad(0));
     return {};
   }
   Expr sizes = unsqueeze(shape_of(x), {1}), repeats = unsqueeze(c.input(1), {1});
   Expr split = reshape(concat({repeats, sizes}, 1), constant_ints(c.scope(), {-1}));
-  std::vector<int64_t> axes;
-  for (int64_t i = 0; i < x.rank(); ++i) axes.push_back(2 * i);
-  c.set_grad(0, reshape_like(reduce_sum(reshape(c.grad(0), split), axes, false), x));
+  ExprScope& s = c.scope();
+  Expr axes;
+  if (x.has_rank()) {
+    std::vector<int64_t> even;
+    for (int64_t i = 0; i < x.rank(); ++i) even.push_back(2 * i);
+    axes = constant_ints(s, even);
+  } else {
+    axes = make(s, "Range", {constant_int(s, 0), make(s, "Size", {split}), constant_int(s, 2)});
+  }
+  Expr summed = make(s, "ReduceSum", {reshape(c.grad(0), split), axes}, {{"keepdims", int64_t{0}}});
+  c.set_grad(0, reshape_like(summed, x));
   return {};
 }
 

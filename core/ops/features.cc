@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/ops/scores_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -181,8 +182,9 @@ Status array_feature_extractor(BodyContext& c) {
   ExprScope& s = c.scope();
   const Expr x = c.input(0);
   const Expr places = reshape(c.input(1), constant_ints(s, {-1}));
-  Expr y = make(s, "Gather", {x, places}, {{"axis", x.rank() - 1}});
-  if (x.rank() == 1) y = unsqueeze(y, {0});
+  Expr y = make(s, "Gather", {x, places}, {{"axis", x.has_rank() ? x.rank() - 1 : int64_t{-1}}});
+  if (!x.has_rank()) y = with_two_axes(y);
+  if (x.has_rank() && x.rank() == 1) y = unsqueeze(y, {0});
   c.set_output(0, y);
   return {};
 }

@@ -1,6 +1,7 @@
 // Fourier transforms: DFT, STFT, and MelWeightMatrix for what these give.
 #include "core/graph/downgrade.h"
 #include "core/ops/heads_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -107,23 +108,19 @@ Result<Expr> times_in_whole(GradContext& c, const Transform& t, Expr spectrum) {
     }
     axis = (*given->ints)[0].value();
   }
-  if (axis < 0) axis += c.input(0).rank();
   Expr count = t.length / constant_int(s, 2) + constant_int(s, 1);
   Expr place = make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)});
   Expr ends =
       make(s, "Or",
            {make(s, "Equal", {place, constant_int(s, 0)}), make(s, "Equal", {place * constant_int(s, 2), t.length})});
   Expr times = where(ends, scalar_like(spectrum, 1), scalar_like(spectrum, 2));
-  std::vector<int64_t> behind;
-  for (int64_t d = axis + 1; d < c.input(0).rank(); ++d) behind.push_back(d - axis);
-  return unsqueeze(times, behind);
+  return laid_along(times, shape_of(c.input(0)), axis);
 }
 
 // The transform is linear: the gradient is that with the conjugate of its matrix, cut or filled up with zeros to the size
 // of the input.
 Status grad_dft(GradContext& c) {
   ExprScope& s = c.scope();
-  if (!c.input(0).has_rank()) return unimplemented("the gradient of DFT needs the rank of its input");
   const bool half = c.attrs().b("onesided"), inverse = c.attrs().b("inverse");
   const Transform t = transform_of(c);
   Expr axis = reshape(t.axis, constant_ints(s, {})), x = c.input(0), dy = c.grad(0), dx;
@@ -139,7 +136,7 @@ Status grad_dft(GradContext& c) {
   }
   WEFT_CHECK(s.status());
   Expr axes = concat({t.axis, constant_ints(s, {-1})}, 0), from = constant_ints(s, {0, 0});
-  Expr own = concat({unsqueeze(t.size, {0}), dims_of(x, x.rank() - 1, x.rank())}, 0);
+  Expr own = concat({unsqueeze(t.size, {0}), make(s, "Shape", {x}, {{"start", int64_t{-1}}})}, 0);
   Expr made = make(s, "Gather", {shape_of(dx), axes});
   dx = make(s, "Slice", {dx, from, own, axes});
   c.set_grad(0, make(s, "weft.SliceGrad", {dx, x, from, made, axes}));

@@ -1,5 +1,6 @@
 // Spatial transformers: AffineGrid and GridSample.
 #include "core/graph/downgrade.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -146,7 +147,12 @@ Result<Expr> nearest_elements(ExprScope& s, Expr x, Expr places, Attrs attrs) {
 Status grid_sample(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0), grid = c.input(1);
-  if (!x.has_rank()) return unimplemented("GridSample needs the rank of X");
+  // Both have as many axes, and places coordinates for those behind the channels.
+  x = ensure_rank(x, grid.type());
+  if (!x.has_rank() && grid.has_rank() && grid.dims().back().known()) {
+    x = with_rank(x, grid.dims().back().value() + 2);
+  }
+  if (!x.has_rank()) return unimplemented("GridSample needs the rank of X or of grid");
   const DType dtype = x.dtype();
   std::vector<int64_t> last_first;
   for (int64_t axis = x.rank() - 1; axis >= 2; --axis) last_first.push_back(axis);

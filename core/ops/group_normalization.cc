@@ -4,6 +4,7 @@
 #include "core/graph/downgrade.h"
 #include "core/ops/heads_common.h"
 #include "core/ops/normalization_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -32,6 +33,8 @@ Status check_groups(int64_t groups, int64_t least, const Dim& channels) {
 // Wu and He, 2018, arXiv:1803.08494.
 Status group_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), bias = c.input(2);
+  const bool ranked = x.has_rank();
+  if (!ranked) x = with_one_space(x);
   WEFT_CHECK(check_channels(c, x, 2));
   WEFT_TRY(DType stash, stash_type(c));
   const int64_t groups = c.attrs().i("num_groups");
@@ -42,7 +45,8 @@ Status group_norm(BodyContext& c) {
   Expr centred = grouped - mean_over(grouped, axes, true);
   Expr inverse = inverse_root(mean_over(centred * centred, axes, true), c.attrs().f("epsilon"));
   Expr normal = cast(reshape_like(centred * inverse, x), dtype);
-  c.set_output(0, normal * along_channels(scale, x.rank()) + along_channels(bias, x.rank()));
+  const Expr y = normal * along_channels(scale, x.rank()) + along_channels(bias, x.rank());
+  c.set_output(0, ranked ? y : reshape_like(y, c.input(0)));
   return {};
 }
 
@@ -50,11 +54,14 @@ Status group_norm(BodyContext& c) {
 Status instance_norm(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
+  const bool ranked = x.has_rank();
+  if (!ranked) x = with_one_space(x);
   WEFT_CHECK(check_channels(c, x, 2));
   if (x.rank() < 3) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
   Expr ones = make(s, "Expand", {scalar_like(x, 1), make(s, "Shape", {x}, {{"start", int64_t{2}}})});
   Expr normal = make(s, "LayerNormalization", {x, ones}, {{"axis", int64_t{2}}, {"epsilon", c.attrs().f("epsilon")}});
-  c.set_output(0, normal * along_channels(c.input(1), x.rank()) + along_channels(c.input(2), x.rank()));
+  const Expr y = normal * along_channels(c.input(1), x.rank()) + along_channels(c.input(2), x.rank());
+  c.set_output(0, ranked ? y : reshape_like(y, c.input(0)));
   return {};
 }
 
@@ -85,6 +92,11 @@ Status infer_group_norm_grad(InferContext& c) {
 
 Status group_norm_grad(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), dy = c.input(2);
+  if (!x.has_rank()) {
+    x = with_one_space(x);
+    dy = with_one_space(dy);
+    scale = with_rank(scale, 1);
+  }
   WEFT_CHECK(check_channels(c, x, 1));
   WEFT_TRY(DType stash, stash_type(c));
   const int64_t groups = c.attrs().i("num_groups"), rank = x.rank();
@@ -97,7 +109,7 @@ Status group_norm_grad(BodyContext& c) {
   Expr slope = in_groups(cast(grad_mul(dy, along_channels(scale, rank)), wide), groups);
   Expr along = grad_mul(mean_over(grad_mul(slope, normal), axes, true), normal);
   Expr dx = grad_mul(slope - mean_over(slope, axes, true) - along, inverse);
-  c.set_output(0, cast(reshape_like(dx, x), dtype));
+  c.set_output(0, cast(reshape_like(dx, c.input(0)), dtype));
   std::vector<int64_t> others{0};
   for (int64_t axis = 2; axis < rank; ++axis) others.push_back(axis);
   if (c.output_count() > 1) {

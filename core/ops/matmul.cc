@@ -2,6 +2,7 @@
 #include "core/graph/downgrade.h"
 #include "core/ops/limits_common.h"
 #include "core/ops/product_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -15,9 +16,29 @@ Status infer_matmul(InferContext& c) {
   return {};
 }
 
+// Where only a run knows whether there are vectors: these are matrices of one row or one column, all by their shapes.
+void grad_matmul_unranked(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr a = c.input(0), b = c.input(1), dy = c.grad(0);
+  Expr zero = constant_ints(s, {0}), one = constant_ints(s, {1}), two = constant_ints(s, {2});
+  // 1 for a matrix or more, 0 for a vector.
+  Expr is_matrix_a = make(s, "Min", {rank_of(a) - one, one}), is_matrix_b = make(s, "Min", {rank_of(b) - one, one});
+  Expr all_b = concat({shape_of(b), one}, 0), a2 = with_two_axes(a);
+  Expr b2 = reshape(b, make(s, "Slice", {all_b, zero, make(s, "Max", {rank_of(b), two})}));
+  Expr batch = make(s, "Slice", {shape_of(dy), zero, rank_of(dy) - is_matrix_a - is_matrix_b});
+  Expr rows = make(s, "Gather", {shape_of(a2), constant_ints(s, {-2})});
+  Expr columns = make(s, "Gather", {shape_of(b2), constant_ints(s, {-1})});
+  dy = reshape(dy, concat({batch, rows, columns}, 0));
+  if (c.needs(0)) c.set_grad(0, reshape_like(sum_to(matmul(dy, swap_last_two(b2)), a2), a));
+  if (c.needs(1)) c.set_grad(1, reshape_like(sum_to(matmul(swap_last_two(a2), dy), b2), b));
+}
+
 Status grad_matmul(GradContext& c) {
   Expr a = c.input(0), b = c.input(1), dy = c.grad(0);
-  if (!a.has_rank() || !b.has_rank()) return unimplemented("the gradient of MatMul needs the ranks of its inputs");
+  if (!a.has_rank() || !b.has_rank()) {
+    grad_matmul_unranked(c);
+    return {};
+  }
   // As matrices throughout; what was added to a vector is squeezed out of its gradient.
   Expr a2 = a, b2 = b;
   if (a.rank() == 1) {

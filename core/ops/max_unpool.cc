@@ -1,6 +1,7 @@
 // MaxUnpool: maxima back where they came from.
 #include "core/graph/expr.h"
 #include "core/op/window.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -52,8 +53,7 @@ Status infer_max_unpool(InferContext& c) {
 // Indices count in the shape that the attributes say; what a larger output has beyond it are zeros.
 Status max_unpool(BodyContext& c) {
   ExprScope& s = c.scope();
-  Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented("MaxUnpool needs the rank of X");
+  Expr x = with_rank(c.input(0), static_cast<int64_t>(c.attrs().ints("kernel_shape").size()) + 2);
   WEFT_TRY(Window window, read_window(c.attrs(), x.rank() - 2, {}));
   std::vector<int64_t> ones, more;
   for (size_t d = 0; d < window.strides.size(); ++d) {

@@ -4,6 +4,7 @@
 
 #include "core/ops/downgrade_common.h"
 #include "core/ops/normalization_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 Status batch_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), bias = c.input(2), mean = c.input(3), variance = c.input(4);
   const bool one_axis = x.has_rank() && x.rank() == 1;  // ONNX: the batch, of one channel
+  const bool ranked = x.has_rank();
   if (one_axis) x = unsqueeze(x, {1});
+  if (!ranked) x = with_one_space(x);
   WEFT_CHECK(check_channels(c, x, c.input_count() - 1));
   bool training = c.attrs().b("training_mode");
   if (c.output_count() > 1 && !training) return invalid("only with training_mode = 1 there is more than one output");
@@ -41,16 +44,15 @@ Status batch_norm(BodyContext& c) {
     y = y + along_channels(cast(bias, wide), rank);
   }
   y = cast(y, dtype);
-  c.set_output(0, one_axis ? squeeze(y, {1}) : y);
+  c.set_output(0, one_axis ? squeeze(y, {1}) : ranked ? y : reshape_like(y, c.input(0)));
   return {};
 }
 
-// The axes from attribute 'axis' on, from the end where the rank is not known.
-Result<std::vector<int64_t>> last_axes(BodyContext& c, Expr x) {
+// The axes from attribute 'axis' on, from the end where the rank is not known, if that says it.
+Result<Expr> last_axes(BodyContext& c, Expr x) {
   int64_t axis = c.attrs().i("axis"), end = 0;
-  if (!x.has_rank() && axis >= 0) {
-    return unimplemented("the rank of the input must be known, or attribute 'axis' be below 0 but it is ", axis);
-  }
+  // Of no axes behind the last one all would be meant; with that one itself it is an error.
+  if (!x.has_rank() && axis >= 0) return concat({constant_ints(c.scope(), {axis}), axes_from(x, axis + 1)}, 0);
   if (x.has_rank()) {
     if (x.rank() < 1) return invalid("the input needs at least one axis but is ", x.type().text());
     if (axis < -x.rank() || axis >= x.rank()) {
@@ -61,13 +63,13 @@ Result<std::vector<int64_t>> last_axes(BodyContext& c, Expr x) {
   }
   std::vector<int64_t> axes(static_cast<size_t>(end - axis));
   std::iota(axes.begin(), axes.end(), axis);
-  return axes;
+  return constant_ints(c.scope(), axes);
 }
 
 // Ba, Kiros and Hinton, 2016.
 Status layer_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1);
-  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(const Expr axes, last_axes(c, x));
   WEFT_TRY(DType kept, stash_type(c));
   DType dtype = x.dtype();
   Expr wide_x = cast(x, statistics_dtype(dtype, kept));
@@ -104,7 +106,7 @@ Status layer_norm_gradient(GradContext& c) {
 
 Status layer_norm_grad(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), dy = c.input(2);
-  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(const Expr axes, last_axes(c, x));
   WEFT_TRY(DType kept, stash_type(c));
   DType dtype = x.dtype(), wide = statistics_dtype(dtype, kept);
   Expr wide_x = cast(x, wide);
@@ -121,7 +123,7 @@ Status layer_norm_grad(BodyContext& c) {
 // Zhang and Sennrich, 2019, arXiv:1910.07467.
 Status rms_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1);
-  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(const Expr axes, last_axes(c, x));
   WEFT_TRY(DType stash, stash_type(c));
   Expr wide_x = cast(x, statistics_dtype(x.dtype(), stash));
   Expr inverse = inverse_root(mean_over(wide_x * wide_x, axes, true), c.attrs().f("epsilon"));
@@ -159,14 +161,17 @@ Status local_response_norm(BodyContext& c) {
   Expr x = c.input(0);
   const int64_t size = c.attrs().i("size");
   if (size < 1) return invalid("attribute 'size' is ", size, " but must be at least 1");
-  if (!x.has_rank() || x.rank() < 2) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
+  const bool ranked = x.has_rank();
+  if (!ranked) x = with_one_space(x);
+  if (x.rank() < 2) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
   std::vector<int64_t> kernel(static_cast<size_t>(x.rank() - 1), 1);
   kernel[0] = size;
   Expr wide = cast(x, statistics_dtype(x.dtype(), DType::kF32));
   Expr sum = make(c.scope(), "weft.SumPool", {unsqueeze(wide * wide, {1})},
                   {{"kernel_shape", kernel}, {"auto_pad", "SAME_UPPER"}});
   Expr base = squeeze(sum, {1}) * (c.attrs().f("alpha") / static_cast<double>(size)) + c.attrs().f("bias");
-  c.set_output(0, cast(wide / make(c.scope(), "Pow", {base, scalar_like(base, c.attrs().f("beta"))}), x.dtype()));
+  const Expr y = cast(wide / make(c.scope(), "Pow", {base, scalar_like(base, c.attrs().f("beta"))}), x.dtype());
+  c.set_output(0, ranked ? y : reshape_like(y, c.input(0)));
   return {};
 }
 
@@ -221,9 +226,10 @@ Status old_batch_norm(BodyContext& c) {
   };
   for (int i = 1; i < static_cast<int>(made.size()); ++i) c.set_output(i, like_input(made[i], 2 + i));
   if (c.output_count() < 4) return {};
+  const Expr of_batch = x.has_rank() ? x : with_one_space(x);
   std::vector<int64_t> axes = {0};
-  for (int64_t axis = 2; axis < x.rank(); ++axis) axes.push_back(axis);
-  const Expr mean = mean_over(x, axes, true), centred = x - mean;
+  for (int64_t axis = 2; axis < of_batch.rank(); ++axis) axes.push_back(axis);
+  const Expr mean = mean_over(of_batch, axes, true), centred = of_batch - mean;
   c.set_output(3, reshape_like(mean, c.input(3)));
   if (c.output_count() > 4) c.set_output(4, reshape_like(mean_over(centred * centred, axes, true), c.input(4)));
   return {};

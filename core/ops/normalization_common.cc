@@ -13,8 +13,11 @@ Expr along_channels(Expr vector, int64_t rank) {
 }
 
 Expr mean_over(Expr x, const std::vector<int64_t>& axes, bool keep_dims) {
-  Attrs attrs{{"keepdims", int64_t{keep_dims}}};
-  return make(x.scope(), "ReduceMean", {x, constant_ints(x.scope(), axes)}, attrs);
+  return mean_over(x, constant_ints(x.scope(), axes), keep_dims);
+}
+
+Expr mean_over(Expr x, Expr axes, bool keep_dims) {
+  return make(x.scope(), "ReduceMean", {x, axes}, {{"keepdims", int64_t{keep_dims}}});
 }
 
 Expr inverse_root(Expr variance, double epsilon) {

@@ -9,6 +9,7 @@ namespace weft {
 Expr along_channels(Expr vector, int64_t rank);
 
 Expr mean_over(Expr x, const std::vector<int64_t>& axes, bool keep_dims);
+Expr mean_over(Expr x, Expr axes, bool keep_dims);
 
 // 1 / sqrt(variance + epsilon).
 Expr inverse_root(Expr variance, double epsilon);

@@ -4,6 +4,7 @@
 #include "core/op/window.h"
 #include "core/ops/downgrade_common.h"
 #include "core/ops/pool_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -132,33 +133,34 @@ Status whole_power(UpgradeContext& c) {
   return s.status();
 }
 
-// The spatial axes, of which there is at least one.
-Result<std::vector<int64_t>> spatial_axes(Expr x, const char* op) {
-  if (!x.has_rank()) return unimplemented(op, " needs the rank of its input");
-  if (x.rank() < 3) return invalid("X must be [N, C, D1, ...] but is ", x.type().text());
-  std::vector<int64_t> axes;
-  for (int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
-  return axes;
-}
-Result<Expr> over_space(BodyContext& c, const char* op, Expr x, const char* reduction) {
-  WEFT_TRY(std::vector<int64_t> axes, spatial_axes(x, op));
-  return make(c.scope(), reduction, {x, constant_ints(c.scope(), axes)}, {{"keepdims", int64_t{1}}});
+// Over the spatial axes, of which there is at least one.
+Result<Expr> over_space(BodyContext& c, Expr x, const char* reduction) {
+  Expr axes;
+  if (x.has_rank()) {
+    if (x.rank() < 3) return invalid("X must be [N, C, D1, ...] but is ", x.type().text());
+    std::vector<int64_t> spatial;
+    for (int64_t i = 2; i < x.rank(); ++i) spatial.push_back(i);
+    axes = constant_ints(c.scope(), spatial);
+  } else {
+    axes = concat({constant_ints(c.scope(), {2}), axes_from(x, 3)}, 0);  // without a spatial axis the first is wrong
+  }
+  return make(c.scope(), reduction, {x, axes}, {{"keepdims", int64_t{1}}});
 }
 
 Status global_average(BodyContext& c) {
-  WEFT_TRY(Expr y, over_space(c, "GlobalAveragePool", c.input(0), "ReduceMean"));
+  WEFT_TRY(Expr y, over_space(c, c.input(0), "ReduceMean"));
   c.set_output(0, y);
   return {};
 }
 Status global_max(BodyContext& c) {
-  WEFT_TRY(Expr y, over_space(c, "GlobalMaxPool", c.input(0), "ReduceMax"));
+  WEFT_TRY(Expr y, over_space(c, c.input(0), "ReduceMax"));
   c.set_output(0, y);
   return {};
 }
 Status global_lp(BodyContext& c) {
   WEFT_TRY(int64_t p, norm_of(c));
   Expr x = p > 2 ? to_power(c.input(0), p) : c.input(0);
-  WEFT_TRY(Expr y, over_space(c, "GlobalLpPool", x, p == 1 ? "ReduceL1" : p == 2 ? "ReduceL2" : "ReduceSum"));
+  WEFT_TRY(Expr y, over_space(c, x, p == 1 ? "ReduceL1" : p == 2 ? "ReduceL2" : "ReduceSum"));
   c.set_output(0, p > 2 ? root_of(y, static_cast<double>(p)) : y);
   return {};
 }
@@ -167,7 +169,6 @@ Status global_lp(BodyContext& c) {
 Status grad_global_max(GradContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented("the gradient of GlobalMaxPool needs the rank of its input");
   Expr size = make(s, "ReduceProd", {make(s, "Shape", {x}, {{"start", int64_t{2}}})}, {{"keepdims", int64_t{1}}});
   Expr flat = reshape(x, concat({make(s, "Shape", {x}, {{"end", int64_t{2}}}), size}, 0));
   Expr place = make(s, "ArgMax", {flat}, {{"axis", int64_t{2}}, {"keepdims", int64_t{1}}});

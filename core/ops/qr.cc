@@ -47,10 +47,10 @@ Expr grad_of_square(Expr q, Expr r, Expr dq, Expr dr) {
 Status grad_qr(GradContext& c) {
   ExprScope& s = c.scope();
   Expr a = c.input(0), q = c.output(0), r = c.output(1), dq = c.grad(0), dr = c.grad(1);
-  if (!a.has_rank()) return unimplemented("the gradient of weft.Qr needs the rank of its input");
-  const Dim &m = a.dims()[a.dims().size() - 2], &n = a.dims().back();
-  const bool known = m.known() && n.known();
-  const bool square = m == n, tall = square || (known && n.value() < m.value());
+  const Dims sizes = a.has_rank() ? Dims(a.dims().end() - 2, a.dims().end()) : Dims{Dim(), Dim()};
+  const Dim &m = sizes[0], &n = sizes[1];
+  const bool known = a.has_rank() && m.known() && n.known();
+  const bool square = a.has_rank() && m == n, tall = square || (known && n.value() < m.value());
   Expr zero = constant_int(s, 0);
   if (c.attrs().b("complete") && !square && !(known && m.value() < n.value())) {
     if (c.has_grad(0)) {

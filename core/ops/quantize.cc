@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/graph/downgrade.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -64,6 +65,7 @@ Result<Expr> spread(BodyContext& c, Expr value, const char* name) {
   if (!value.has_rank()) return unimplemented("the rank of input '", name, "' must be known");
   if (one_number(value)) return value.rank() == 0 ? value : squeeze(value, {0});
   if (!x.has_rank()) {
+    if (value.rank() == 1 && size == 0) return laid_along(value, shape_of(x), c.attrs().i("axis"));
     return unimplemented("the rank of input 'x' must be known where '", name, "' is ", value.type().text());
   }
   int64_t axis = 0;  // the only one that a vector has

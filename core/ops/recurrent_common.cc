@@ -3,6 +3,7 @@
 
 #include "core/graph/subgraph.h"
 #include "core/ops/heads_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -263,13 +264,9 @@ Expr joined_states(const Recurrent& form, const std::vector<Expr>& states) {
 
 Status recurrent_body(CellKind cell, BodyContext& c) {
   WEFT_TRY(Recurrent form, read_recurrent(cell, c.attrs()));
-  Expr x = c.input(0);
+  Expr x = with_rank(c.input(0), 3);
   if (form.batch_first) x = transpose(x, {1, 0, 2});
   WEFT_CHECK(c.scope().status());
-  if (!x.has_rank()) {
-    return unimplemented("it is made of its steps, so the rank of X, ", c.input(0).type().text(),
-                         ", must be known before the run; give the graph's input three dimensions, which may be names");
-  }
   const Dim steps = x.dims()[0];
   const Expr count = steps.known() ? Expr() : make(c.scope(), "Gather", {shape_of(x), constant_int(c.scope(), 0)});
   Expr lens;

@@ -1,5 +1,6 @@
 // Values between the pixels of images: SamplePoints and its gradient, of which GridSample and DeformConv are made.
 #include "core/graph/expr.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -65,7 +66,12 @@ Status infer_sample_grad(InferContext& c) {
 
 // By each coordinate: the sum over channels of `weights` times the slope of the samples of `image` along its axis.
 Result<Expr> grad_of_places(GradContext& c, Expr image, Expr places, Expr weights) {
-  if (!image.has_rank()) return unimplemented("the gradient by places needs the rank of X");
+  // Places have as many axes as the image, and coordinates for those behind the channels.
+  image = ensure_rank(image, places.type());
+  if (!image.has_rank() && places.has_rank() && places.dims().back().known()) {
+    image = with_rank(image, places.dims().back().value() + 2);
+  }
+  if (!image.has_rank()) return unimplemented("the gradient by places needs the rank of X or of them");
   if (is_complex(image.dtype())) return unimplemented("places in images of complex numbers have no gradient");
   const int64_t axes = image.rank() - 2;
   std::vector<Expr> slopes;

@@ -1,36 +1,33 @@
 // Gradients of joining updates with places of a tensor.
 #include "core/ops/scatter_common.h"
 
+#include "core/ops/unranked_common.h"
+
 namespace weft {
 namespace {
 
 Expr gather_places(Expr data, Expr places) { return make(data.scope(), "GatherND", {data, places}); }
 
 // Evenly among all that are equal to what came out, the element of data and the updates that meet it.
-void grad_extreme(GradContext& c, Expr places) {
-  ExprScope& s = c.scope();
-  Expr y = c.output(0), zero = scalar_like(y, 0);
-  Expr kept = make(s, "Equal", {c.input(0), y}), taken = make(s, "Equal", {c.input(2), gather_places(y, places)});
-  Expr ties = make(s, "ScatterND", {cast(kept, y.dtype()), places, cast(taken, y.dtype())}, {{"reduction", "add"}});
-  Expr share = c.grad(0) / ties;
-  if (c.needs(0)) c.set_grad(0, where(kept, share, zero));
-  if (c.needs(2)) c.set_grad(2, where(taken, gather_places(share, places), zero));
+JoinedGrads grad_extreme(const Joined& j) {
+  ExprScope& s = j.out.scope();
+  Expr zero = scalar_like(j.out, 0);
+  Expr kept = make(s, "Equal", {j.data, j.out}), taken = make(s, "Equal", {j.updates, gather_places(j.out, j.places)});
+  Expr ties =
+      make(s, "ScatterND", {cast(kept, j.out.dtype()), j.places, cast(taken, j.out.dtype())}, {{"reduction", "add"}});
+  Expr share = j.gradient / ties;
+  return {where(kept, share, zero), where(taken, gather_places(share, j.places), zero)};
 }
 
 // Back from the last place: an element is multiplied by what the updates after multiplied it with, 0 where one
 // replaced it. An update of a product has what was there before as its slope.
-void grad_scan(GradContext& c, Expr places, bool product) {
-  ExprScope& s = c.scope();
-  Expr updates = c.input(2);
-  Expr factors = product ? updates : fill_like(updates, 0);
-  std::vector<Expr> back = make_all(s, "weft.ScatterScan", {c.grad(0), places, factors}, {{"reverse", int64_t{1}}}, 2);
-  c.set_grad(0, back[0]);
-  if (!c.needs(2)) return;
-  if (product) {
-    Expr before = make_all(s, "weft.ScatterScan", {c.input(0), places, updates}, {}, 2)[1];
-    back[1] = grad_mul(back[1], before);
-  }
-  c.set_grad(2, back[1]);
+JoinedGrads grad_scan(const Joined& j, bool product) {
+  ExprScope& s = j.out.scope();
+  Expr factors = product ? j.updates : fill_like(j.updates, 0);
+  std::vector<Expr> back =
+      make_all(s, "weft.ScatterScan", {j.gradient, j.places, factors}, {{"reverse", int64_t{1}}}, 2);
+  if (product) back[1] = grad_mul(back[1], make_all(s, "weft.ScatterScan", {j.data, j.places, j.updates}, {}, 2)[1]);
+  return {back[0], back[1]};
 }
 
 }  // namespace
@@ -44,23 +41,17 @@ Status check_reduction(const Attrs& attrs) {
                  "\" but must be \"none\", \"add\", \"mul\", \"max\" or \"min\"");
 }
 
-Expr coordinates_along(Expr shape, int64_t axis, int64_t rank) {
+Expr coordinates_along(Expr shape, int64_t axis) {
   if (!shape.valid()) return shape;
   ExprScope& s = shape.scope();
   Expr size = make(s, "Gather", {shape, constant_int(s, axis)});
   Expr index = make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
-  std::vector<int64_t> inner;
-  for (int64_t d = axis + 1; d < rank; ++d) inner.push_back(d - axis);
-  if (!inner.empty()) index = unsqueeze(index, inner);
-  return make(s, "Expand", {index, shape});
+  return make(s, "Expand", {laid_along(index, shape, axis), shape});
 }
 
-void grad_joined(GradContext& c, Expr places) {
-  const std::string& reduction = c.attrs().s("reduction");
-  if (reduction == "max" || reduction == "min")
-    grad_extreme(c, places);
-  else
-    grad_scan(c, places, reduction == "mul");
+JoinedGrads grad_joined(const Joined& joined, const std::string& reduction) {
+  if (reduction == "max" || reduction == "min") return grad_extreme(joined);
+  return grad_scan(joined, reduction == "mul");
 }
 
 }  // namespace weft

@@ -8,11 +8,19 @@ namespace weft {
 // That the attribute 'reduction' is one of those that ONNX names.
 Status check_reduction(const Attrs& attrs);
 
-// i64 in the shape `shape` (of `rank` numbers): at each place its coordinate along `axis`.
-Expr coordinates_along(Expr shape, int64_t axis, int64_t rank);
+// i64 in the shape `shape`: at each place its coordinate along `axis`, which counts from the front.
+Expr coordinates_along(Expr shape, int64_t axis);
 
-// The gradients of inputs 0, the data, and 2, the updates, for every reduction but "add"; `places` are those of the
-// updates, as ScatterND has them.
-void grad_joined(GradContext& c, Expr places);
+// Updates that joined data, and the gradient by what came out, whose inputs and output these are; `places` are those of
+// the updates, as ScatterND has them.
+struct Joined {
+  Expr data, places, updates, out, gradient;
+};
+
+// The gradients by the data and by the updates for every reduction but "add".
+struct JoinedGrads {
+  Expr by_data, by_updates;
+};
+JoinedGrads grad_joined(const Joined& joined, const std::string& reduction);
 
 }  // namespace weft

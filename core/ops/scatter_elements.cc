@@ -1,6 +1,7 @@
 // Elements picked and written one by one along an axis: GatherElements and ScatterElements.
 #include "core/ops/downgrade_common.h"
 #include "core/ops/scatter_common.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -45,16 +46,33 @@ Status grad_gather_elements(GradContext& c) {
 }
 
 // All coordinates of what the indices name: along the axis what they say, along the others where they stand.
-Result<Expr> element_places(Expr indices, int64_t axis) {
-  if (!indices.has_rank()) return unimplemented("this gradient of ScatterElements needs the rank of indices");
+Expr element_places(Expr indices, int64_t axis) {
   if (axis < 0) axis += indices.rank();
   Expr shape = shape_of(indices);
   std::vector<Expr> parts;
   for (int64_t d = 0; d < indices.rank(); ++d) {
-    Expr part = d == axis ? cast(indices, DType::kI64) : coordinates_along(shape, d, indices.rank());
+    Expr part = d == axis ? cast(indices, DType::kI64) : coordinates_along(shape, d);
     parts.push_back(unsqueeze(part, {-1}));
   }
   return concat(parts, -1);
+}
+
+// Where only a run knows the rank, all is in one row, where the elements of data are numbered.
+Joined in_one_row(const Joined& joined, Expr indices, int64_t axis) {
+  ExprScope& s = indices.scope();
+  const Expr all = constant_ints(s, {-1}), one = constant_ints(s, {1}), shape = shape_of(joined.data);
+  const auto row = [&](Expr x) { return reshape(x, all); };
+  const Expr count = make(s, "Size", {joined.data});
+  const Expr numbers = reshape(make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)}), shape);
+  // The numbers of what lies at the front of the axis, as far as there are indices along the others.
+  const Expr ends = make(s, "ScatterElements", {shape_of(indices), constant_ints(s, {axis}), one});
+  const Expr front = make(s, "Slice", {numbers, fill_like(ends, 0), ends});
+  const Expr step = axis == -1 ? one : count_from(joined.data, axis + 1);
+  Expr at = cast(indices, DType::kI64);
+  const Expr size = make(s, "Gather", {shape, constant_int(s, axis)});
+  at = where(make(s, "Less", {at, constant_int(s, 0)}), at + size, at);
+  const Expr places = unsqueeze(row(front + at * step), {1});
+  return {row(joined.data), places, row(joined.updates), row(joined.out), row(joined.gradient)};
 }
 
 Status grad_scatter_elements(GradContext& c) {
@@ -63,8 +81,16 @@ Status grad_scatter_elements(GradContext& c) {
     c.set_grad(2, make(c.scope(), "GatherElements", {c.grad(0), c.input(1)}, along(c.attrs())));
     return {};
   }
-  WEFT_TRY(Expr places, element_places(c.input(1), c.attrs().i("axis")));
-  grad_joined(c, places);
+  const int64_t axis = c.attrs().i("axis");
+  Joined joined{c.input(0), Expr(), c.input(2), c.output(0), c.grad(0)};
+  if (c.input(1).has_rank()) {
+    joined.places = element_places(c.input(1), axis);
+  } else {
+    joined = in_one_row(joined, c.input(1), axis);
+  }
+  const JoinedGrads grads = grad_joined(joined, c.attrs().s("reduction"));
+  c.set_grad(0, reshape_like(grads.by_data, c.input(0)));
+  c.set_grad(2, reshape_like(grads.by_updates, c.input(2)));
   return {};
 }
 

@@ -51,7 +51,10 @@ Status grad_scatter(GradContext& c) {
     c.set_grad(0, c.grad(0));
     c.set_grad(2, make(c.scope(), "GatherND", {c.grad(0), c.input(1)}));
   } else {
-    grad_joined(c, c.input(1));
+    const JoinedGrads grads =
+        grad_joined({c.input(0), c.input(1), c.input(2), c.output(0), c.grad(0)}, c.attrs().s("reduction"));
+    c.set_grad(0, grads.by_data);
+    c.set_grad(2, grads.by_updates);
   }
   return {};
 }
@@ -98,21 +101,20 @@ Status infer_gather(InferContext& c) {
 }
 
 // Places with the coordinates of the leading axes, which data and indices have in common, put before the others.
-Result<Expr> whole_places(Expr indices, int64_t batch_dims) {
+Expr whole_places(Expr indices, int64_t batch_dims) {
   if (batch_dims == 0) return indices;
-  if (!indices.has_rank()) return unimplemented("the gradient of GatherND with batch_dims needs the rank of indices");
   ExprScope& s = indices.scope();
   Expr shape = make(s, "Shape", {indices}, {{"end", int64_t{-1}}});
   std::vector<Expr> parts;
   for (int64_t axis = 0; axis < batch_dims; ++axis) {
-    parts.push_back(unsqueeze(coordinates_along(shape, axis, indices.rank() - 1), {-1}));
+    parts.push_back(unsqueeze(coordinates_along(shape, axis), {-1}));
   }
   parts.push_back(indices);
   return concat(parts, -1);
 }
 
 Status grad_gather(GradContext& c) {
-  WEFT_TRY(Expr places, whole_places(c.input(1), c.attrs().i("batch_dims")));
+  Expr places = whole_places(c.input(1), c.attrs().i("batch_dims"));
   c.set_grad(0, make(c.scope(), "ScatterND", {fill_like(c.input(0), 0), places, c.grad(0)}, {{"reduction", "add"}}));
   return {};
 }

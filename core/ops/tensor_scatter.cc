@@ -1,5 +1,5 @@
 // TensorScatter: new entries of a cache of keys or values.
-#include "core/graph/expr.h"
+#include "core/ops/unranked_common.h"
 
 namespace weft {
 namespace {
@@ -34,20 +34,11 @@ Status infer_tensor_scatter(InferContext& c) {
 // In the shape of `update`: the place along the axis that each of its elements is written to.
 Expr places_of_update(GradContext& c, Expr update, int64_t axis) {
   ExprScope& s = c.scope();
-  if (axis < 0) axis += update.rank();
+  const Expr shape = shape_of(update);
   auto size_along = [&](Expr x) { return make(s, "Gather", {shape_of(x), constant_int(s, axis)}); };
-  auto ends = [&](int64_t from) {
-    std::vector<int64_t> axes;
-    for (int64_t d = from; d < update.rank(); ++d) axes.push_back(d);
-    return axes;
-  };
   Expr place = make(s, "Range", {constant_int(s, 0), size_along(update), constant_int(s, 1)});
-  if (axis + 1 < update.rank()) {
-    std::vector<int64_t> inner;
-    for (int64_t d = axis + 1; d < update.rank(); ++d) inner.push_back(d - axis);
-    place = unsqueeze(place, inner);
-  }
-  if (c.has_input(2)) place = place + unsqueeze(c.input(2), ends(1));
+  place = laid_along(place, shape, axis);
+  if (c.has_input(2)) place = place + laid_along(c.input(2), shape, 0);
   if (c.attrs().s("mode") == "circular") place = make(s, "Mod", {place, size_along(c.input(0))});
   return expand_like(place, update);
 }
@@ -59,7 +50,6 @@ Status grad_tensor_scatter(GradContext& c) {
     c.set_grad(0, make(s, "TensorScatter", {c.grad(0), fill_like(c.input(1), 0), c.input(2)}, c.attrs()));
   }
   if (!c.needs(1)) return {};
-  if (!c.input(1).has_rank()) return unimplemented("the gradient of TensorScatter needs the rank of update");
   const int64_t axis = c.attrs().i("axis");
   c.set_grad(1, make(s, "GatherElements", {c.grad(0), places_of_update(c, c.input(1), axis)}, {{"axis", axis}}));
   return {};
