@@ -235,6 +235,21 @@ Status expand_as_tile(DowngradeContext& c) {
   return s.status();
 }
 
+// How many numbers there are stays as it is: `start` moves all of them, `delta` number i by i.
+Status grad_range(GradContext& c) {
+  ExprScope& s = c.scope();
+  const DType dtype = c.input(0).dtype();
+  const Expr dy = cast(c.grad(0), counting_dtype(dtype));
+  const auto sum = [&](Expr terms, int i) {
+    return reshape_like(cast(make(s, "ReduceSum", {terms}, {{"keepdims", int64_t{0}}}), dtype), c.input(i));
+  };
+  if (c.needs(0)) c.set_grad(0, sum(dy, 0));
+  if (!c.needs(2)) return {};
+  const Expr numbers = make(s, "Range", {constant_int(s, 0), make(s, "Size", {dy}), constant_int(s, 1)});
+  c.set_grad(2, sum(dy * cast(numbers, dy.dtype()), 2));
+  return {};
+}
+
 // Ranges of more numbers than these are not written as constants.
 constexpr int64_t kMostWritten = 1 << 20;
 
@@ -311,7 +326,7 @@ void define_op_expand(OpRegistry& ops) {
       .since_for(set_of(DType::kF16, DType::kBF16), 27)
       .doc(
           "The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then "
-          "rounded.")
+          "rounded. To `start` and `delta` there is a gradient while their number stays the same; to `limit` it is 0.")
       .types("T", set_of(DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64))
       .optional_dtype_attr("stash_type", "What numbers of halves are computed in: f32.")
       .input("start", "T", "The first number; one element.")
@@ -322,7 +337,7 @@ void define_op_expand(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T", "One dimension of max(ceil((limit - start) / delta), 0).")
       .infer(infer_range)
-      .no_gradient("its length jumps with its inputs")
+      .grad(grad_range)
       .downgrade(11, range_in_parts);
   ops.add("ConstantOfShape")
       .group("shape")

@@ -209,7 +209,8 @@ type RangeOptions struct {
 }
 
 // Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of
-// halves in f32 and then rounded.
+// halves in f32 and then rounded. To `start` and `delta` there is a gradient while their number stays the same; to
+// `limit` it is 0.
 //
 //   - start (T): The first number; one element.
 //   - limit (T): The numbers stay before it; one element.
@@ -222,8 +223,6 @@ type RangeOptions struct {
 // Types:
 //
 //   - T: f32, i16, i32, i64, f16, f64, bf16
-//
-// No gradient: its length jumps with its inputs
 func Range(start weft.Value, limit weft.Value, delta weft.Value, options ...RangeOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Range", []weft.Value{start, limit, delta}, weft.Attrs{"stash_type": o.StashType}, o.Name, 1, problem)[0]

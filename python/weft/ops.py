@@ -3852,7 +3852,7 @@ def random_uniform_like(input: ValueLike, *, seed: float | None = None, low: flo
 
 def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, stash_type: DTypeLike | None = None, name: str | None = None) -> Value:
     """The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then
-    rounded.
+    rounded. To `start` and `delta` there is a gradient while their number stays the same; to `limit` it is 0.
 
     Inputs:
         start: The first number; one element. [f32, i16, i32, i64, f16, f64, bf16]
@@ -3866,16 +3866,14 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, stash_type: D
     Returns:
         output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f16, f64, bf16]
 
-    Has no gradient: its length jumps with its inputs.
-
     Examples:
         >>> graph = weft.Graph()
-        >>> start = graph.constant(10, dtype="i32")
-        >>> limit = graph.constant(4, dtype="i32")
-        >>> delta = graph.constant(-3, dtype="i32")
+        >>> start = graph.constant(0.5, dtype="f64")
+        >>> limit = graph.constant(2.875, dtype="f64")
+        >>> delta = graph.constant(0.75, dtype="f64")
         >>> y = weft.ops.range(start, limit, delta)
-        >>> weft.Session(graph).run({}, y).tolist()
-        [10, 7]
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.5, 1.25, 2.0, 2.75]
     """
     return add_node(None, "Range", [start, limit, delta], {"stash_type": stash_type}, 1, name)
 

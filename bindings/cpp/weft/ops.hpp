@@ -2581,7 +2581,7 @@ struct RangeAttrs {
 };
 
 /// The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then
-/// rounded.
+/// rounded. To `start` and `delta` there is a gradient while their number stays the same; to `limit` it is 0.
 /// - start: The first number; one element. [f32, i16, i32, i64, f16, f64, bf16]
 /// - limit: The numbers stay before it; one element. [f32, i16, i32, i64, f16, f64, bf16]
 /// - delta: The step, not 0; one element. [f32, i16, i32, i64, f16, f64, bf16]

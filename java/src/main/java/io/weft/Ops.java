@@ -8710,10 +8710,10 @@ public final class Ops {
 
   /**
    * The numbers from {@code start} on, {@code delta} apart, before {@code limit}: {@code start + i * delta}, of halves
-   * in f32 and then rounded.
+   * in f32 and then rounded. To {@code start} and {@code delta} there is a gradient while their number stays the same;
+   * to {@code limit} it is 0.
    *
-   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
-   * its inputs.
+   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16.
    *
    * @param start the first number; one element.
    * @param limit the numbers stay before it; one element.
@@ -8726,10 +8726,10 @@ public final class Ops {
 
   /**
    * The numbers from {@code start} on, {@code delta} apart, before {@code limit}: {@code start + i * delta}, of halves
-   * in f32 and then rounded.
+   * in f32 and then rounded. To {@code start} and {@code delta} there is a gradient while their number stays the same;
+   * to {@code limit} it is 0.
    *
-   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
-   * its inputs.
+   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16.
    *
    * @param start the first number; one element.
    * @param limit the numbers stay before it; one element.
