@@ -81,6 +81,52 @@ func MaxRoiPlaces(x weft.Value, rois weft.Value, pooledShape []int64, options ..
 	}, o.Name, 1, problem)[0]
 }
 
+// RoiAlignFactorsOptions are the optional inputs and attributes of RoiAlignFactors.
+type RoiAlignFactorsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// RoiAlignFactors adds the operator weft.RoiAlignFactors. The weights of RoiAlignMaxima as products, and how these
+// change with the regions.
+//
+//   - x (T1): [N, C, H, W].
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//   - batchIndices (i64): [regions]: their images.
+//
+// Gives:
+//
+//   - down (T1): [regions, C, height, width]: what the row of the pixel gives to its weight.
+//   - across (T1): [regions, C, height, width]: what its column gives.
+//   - slopes (T1): [regions, C, height, width, 4]: of `across` by x1, of `down` by y1, of `across` by x2, of `down`
+//     by y2.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func RoiAlignFactors(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignFactorsOptions) (weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.RoiAlignFactors", []weft.Value{x, rois, batchIndices}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+	}, o.Name, 3, problem)
+	return out[0], out[1], out[2]
+}
+
 // RoiAlignMaximaOptions are the optional inputs and attributes of RoiAlignMaxima.
 type RoiAlignMaximaOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -112,8 +158,6 @@ type RoiAlignMaximaOptions struct {
 // Types:
 //
 //   - T1: f32, f16, f64, bf16
-//
-// No gradient: an index does not change gradually, and none flows to regions
 func RoiAlignMaxima(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMaximaOptions) (weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.RoiAlignMaxima", []weft.Value{x, rois, batchIndices}, weft.Attrs{
@@ -207,6 +251,51 @@ func RoiAlignMeanGrad(dY weft.Value, x weft.Value, rois weft.Value, batchIndices
 		"sampling_ratio":                 o.SamplingRatio,
 		"spatial_scale":                  o.SpatialScale,
 	}, o.Name, 1, problem)[0]
+}
+
+// RoiAlignWeightsOptions are the optional inputs and attributes of RoiAlignWeights.
+type RoiAlignWeightsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// RoiAlignWeights adds the operator weft.RoiAlignWeights. What pixels count in the means of RoiAlignMean, where each
+// weight is one of a row times one of a column.
+//
+//   - x (T1): [N, C, H, W], whose shape is taken.
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//
+// Gives:
+//
+//   - down (T1): [regions, height, H].
+//   - across (T1): [regions, width, W].
+//   - down_slopes (T1): [regions, height, H, 2]: of `down` by y1 and y2.
+//   - across_slopes (T1): [regions, width, W, 2]: of `across` by x1 and x2.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func RoiAlignWeights(x weft.Value, rois weft.Value, options ...RoiAlignWeightsOptions) (weft.Value, weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.RoiAlignWeights", []weft.Value{x, rois}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+	}, o.Name, 4, problem)
+	return out[0], out[1], out[2], out[3]
 }
 
 // SumPoolGradOptions are the optional inputs and attributes of SumPoolGrad.

@@ -308,8 +308,9 @@ type RoiAlignOptions struct {
 
 // RoiAlign adds the operator RoiAlign. Each region in parts, each of which is the mean of samples between pixels, by
 // linear weights; or, as the standard has it, the greatest product of a pixel around a sample and its weight. Samples
-// more than a pixel outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the
-// regions. An image that is not there is OUT_OF_RANGE.
+// more than a pixel outside of the image are 0. Of equal maxima the first gets the gradient. That by the regions keeps
+// how many samples there are and which of them lie outside; at a pixel it is to the right. An image that is not there
+// is OUT_OF_RANGE.
 //
 //   - x (T1): [N, C, H, W].
 //   - rois (T1): [regions, 4]: x1, y1, x2, y2.

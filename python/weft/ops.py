@@ -282,9 +282,11 @@ __all__ = [
     "weft_random_uniform",
     "resize_grad",
     "rfft",
+    "roi_align_factors",
     "roi_align_maxima",
     "roi_align_mean",
     "roi_align_mean_grad",
+    "roi_align_weights",
     "running_update",
     "sample_points",
     "sample_points_grad",
@@ -4297,8 +4299,9 @@ def reverse_sequence(input: ValueLike, sequence_lens: ValueLike, *, batch_axis: 
 def roi_align(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, mode: str = 'avg', name: str | None = None) -> Value:
     """Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the
     standard has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel
-    outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An
-    image that is not there is OUT_OF_RANGE.
+    outside of the image are 0. Of equal maxima the first gets the gradient. That by the regions keeps how
+    many samples there are and which of them lie outside; at a pixel it is to the right. An image that is not
+    there is OUT_OF_RANGE.
 
     Inputs:
         x: [N, C, H, W]. [f32, f16, f64, bf16]
@@ -7879,6 +7882,33 @@ def rfft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'bac
     return add_node(None, "weft.Rfft", [x], {"n": n, "axis": axis, "norm": norm}, 1, name)
 
 
+def roi_align_factors(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> tuple[Value, Value, Value]:
+    """The weights of RoiAlignMaxima as products, and how these change with the regions.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+        batch_indices: [regions]: their images. [i64]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
+
+    Returns:
+        down: [regions, C, height, width]: what the row of the pixel gives to its weight. [f32, f16, f64,
+            bf16]
+        across: [regions, C, height, width]: what its column gives. [f32, f16, f64, bf16]
+        slopes: [regions, C, height, width, 4]: of `across` by x1, of `down` by y1, of `across` by x2, of
+            `down` by y2. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.RoiAlignFactors", [x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 3, name)
+
+
 def roi_align_maxima(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> tuple[Value, Value]:
     """Of RoiAlign's maxima, which pixel each is of, and its weight.
 
@@ -7899,8 +7929,6 @@ def roi_align_maxima(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *,
     Returns:
         places: [regions, C, height, width]: in X as a flat tensor; -1 for samples outside. [i64]
         weights: [regions, C, height, width]. [f32, f16, f64, bf16]
-
-    Has no gradient: an index does not change gradually, and none flows to regions.
 
     Examples:
         >>> graph = weft.Graph()
@@ -7980,6 +8008,31 @@ def roi_align_mean_grad(d_y: ValueLike, x: ValueLike, rois: ValueLike, batch_ind
         [[[[0.5, 0.5], [0.5, 0.5]]]]
     """
     return add_node(None, "weft.RoiAlignMeanGrad", [d_y, x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 1, name)
+
+
+def roi_align_weights(x: ValueLike, rois: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> tuple[Value, Value, Value, Value]:
+    """What pixels count in the means of RoiAlignMean, where each weight is one of a row times one of a column.
+
+    Inputs:
+        x: [N, C, H, W], whose shape is taken. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+            "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+        name: The name of the node.
+
+    Returns:
+        down: [regions, height, H]. [f32, f16, f64, bf16]
+        across: [regions, width, W]. [f32, f16, f64, bf16]
+        down_slopes: [regions, height, H, 2]: of `down` by y1 and y2. [f32, f16, f64, bf16]
+        across_slopes: [regions, width, W, 2]: of `across` by x1 and x2. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.RoiAlignWeights", [x, rois], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 4, name)
 
 
 def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', momentum: float = 0.9, name: str | None = None) -> Value:

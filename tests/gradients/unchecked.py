@@ -21,7 +21,8 @@ UNCHECKED = {
 # Operators whose gradients, or those of these, need sizes of inputs: steps, channels.
 SIZED = ("CausalConvWithState", "GRU", "LSTM", "RNN")
 
-# Inputs of floats that no gradient flows to, as each operator's text says.
+# Inputs of floats that no gradient flows to, as each operator's text says, and regions, of which random ones lie on kinks:
+# those of the cases in tests/ops lie beside them.
 STILL = {
     "MaxRoiPool": ("rois",),
     "Resize": ("roi",),

@@ -2934,8 +2934,9 @@ struct RoiAlignAttrs {
 
 /// Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the
 /// standard has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel
-/// outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image
-/// that is not there is OUT_OF_RANGE.
+/// outside of the image are 0. Of equal maxima the first gets the gradient. That by the regions keeps how many
+/// samples there are and which of them lie outside; at a pixel it is to the right. An image that is not there is
+/// OUT_OF_RANGE.
 /// - x: [N, C, H, W]. [f32, f16, f64, bf16]
 /// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
 /// - batch_indices: [regions]: their images. [i64]
@@ -6013,6 +6014,47 @@ inline Value rfft(const Value& x, const RfftAttrs& attrs = {}, const std::string
   return add_node("weft.Rfft", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.RoiAlignFactors.
+struct RoiAlignFactorsAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// The outputs of weft.RoiAlignFactors.
+struct RoiAlignFactorsOutputs {
+  /// [regions, C, height, width]: what the row of the pixel gives to its weight. [f32, f16, f64, bf16]
+  Value down;
+  /// [regions, C, height, width]: what its column gives. [f32, f16, f64, bf16]
+  Value across;
+  /// [regions, C, height, width, 4]: of `across` by x1, of `down` by y1, of `across` by x2, of `down` by y2. [f32,
+  /// f16, f64, bf16]
+  Value slopes;
+};
+
+/// The weights of RoiAlignMaxima as products, and how these change with the regions.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+/// - batch_indices: [regions]: their images. [i64]
+inline RoiAlignFactorsOutputs roi_align_factors(const Value& x, const Value& rois, const Value& batch_indices, const RoiAlignFactorsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  std::vector<Value> made = add_node("weft.RoiAlignFactors", {x, rois, batch_indices}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
 /// The attributes of weft.RoiAlignMaxima.
 struct RoiAlignMaximaAttrs {
   /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
@@ -6110,6 +6152,47 @@ inline Value roi_align_mean_grad(const Value& d_y, const Value& x, const Value& 
   set.set("sampling_ratio", attrs.sampling_ratio);
   set.set("spatial_scale", attrs.spatial_scale);
   return add_node("weft.RoiAlignMeanGrad", {d_y, x, rois, batch_indices}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.RoiAlignWeights.
+struct RoiAlignWeightsAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// The outputs of weft.RoiAlignWeights.
+struct RoiAlignWeightsOutputs {
+  /// [regions, height, H]. [f32, f16, f64, bf16]
+  Value down;
+  /// [regions, width, W]. [f32, f16, f64, bf16]
+  Value across;
+  /// [regions, height, H, 2]: of `down` by y1 and y2. [f32, f16, f64, bf16]
+  Value down_slopes;
+  /// [regions, width, W, 2]: of `across` by x1 and x2. [f32, f16, f64, bf16]
+  Value across_slopes;
+};
+
+/// What pixels count in the means of RoiAlignMean, where each weight is one of a row times one of a column.
+/// - x: [N, C, H, W], whose shape is taken. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+inline RoiAlignWeightsOutputs roi_align_weights(const Value& x, const Value& rois, const RoiAlignWeightsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  std::vector<Value> made = add_node("weft.RoiAlignWeights", {x, rois}, set, name, 4, origin);
+  return {made[0], made[1], made[2], made[3]};
 }
 
 /// The attributes of weft.RunningUpdate.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
@@ -135,6 +136,27 @@ TEST(GradientConventions, ProductsThroughZeros) {
   });
   // d/dx of x1 x2 + x0 x2 + x0 x1
   expect_values(second[0], {0, 2, 2});
+}
+
+// One region of an image of 1, 2, 4, whose sample lies on the middle pixel: to the right it grows by 2 a pixel, half of
+// which each side moves it. Beyond the ends nothing changes.
+TEST(GradientConventions, RegionsOnAPixelAreToItsRight) {
+  for (const char* mode : {"avg", "max"}) {
+    for (const auto& [x1, x2, slope] :
+         {std::tuple{0.5, 2.5, 1.0}, {1.5, 3.5, 0.0}, {-1.0, 0.5, 0.0}, {5.0, 7.0, 0.0}}) {
+      static std::string current_mode;
+      current_mode = mode;
+      const Values by_rois = gradients({{x1, 0, x2, 1}}, [](ExprScope& s, const std::vector<Expr>& in) {
+        const Expr image = constant(s, *Tensor::vector<double>({1, 2, 4}).reshaped({1, 1, 1, 3}));
+        return make(s, "RoiAlign", {image, unsqueeze(in[0], {0}), constant_ints(s, {0})},
+                    {{"mode", current_mode}, {"sampling_ratio", int64_t{1}}});
+      })[0];
+      // The greatest product is that of the pixel itself, which counts less to its right.
+      const double wanted = current_mode == "max" && slope != 0 ? -1.0 : slope;
+      EXPECT_EQ(by_rois[0], wanted) << mode << " " << x1;
+      EXPECT_EQ(by_rois[2], wanted) << mode << " " << x1;
+    }
+  }
 }
 
 TEST(GradientConventions, PoolsAndTopKPickTheFirst) {

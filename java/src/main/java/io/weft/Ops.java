@@ -10002,8 +10002,8 @@ public final class Ops {
   /**
    * Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the standard
    * has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel outside of the
-   * image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image that is not there is
-   * OUT_OF_RANGE.
+   * image are 0. Of equal maxima the first gets the gradient. That by the regions keeps how many samples there are and
+   * which of them lie outside; at a pixel it is to the right. An image that is not there is OUT_OF_RANGE.
    *
    * <p>Operator RoiAlign. Element types: T1: f32, f16, f64, bf16.
    *
@@ -10019,8 +10019,8 @@ public final class Ops {
   /**
    * Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the standard
    * has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel outside of the
-   * image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image that is not there is
-   * OUT_OF_RANGE.
+   * image are 0. Of equal maxima the first gets the gradient. That by the regions keeps how many samples there are and
+   * which of them lie outside; at a pixel it is to the right. An image that is not there is OUT_OF_RANGE.
    *
    * <p>Operator RoiAlign. Element types: T1: f32, f16, f64, bf16.
    *
@@ -20059,6 +20059,124 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.RoiAlignFactors.
+   */
+  public static final class RoiAlignFactorsOptions extends NodeOptions {
+    private RoiAlignFactorsOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignFactorsOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignFactorsOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignFactorsOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignFactorsOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignFactorsOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignFactorsOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.RoiAlignFactors.
+   *
+   * @param down [regions, C, height, width]: what the row of the pixel gives to its weight.
+   * @param across [regions, C, height, width]: what its column gives.
+   * @param slopes [regions, C, height, width, 4]: of {@code across} by x1, of {@code down} by y1, of {@code across} by
+   *     x2, of {@code down} by y2.
+   */
+  public record RoiAlignFactorsOutputs(Value down, Value across, Value slopes) {}
+
+  /**
+   * The weights of RoiAlignMaxima as products, and how these change with the regions.
+   *
+   * <p>Operator weft.RoiAlignFactors. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @return the outputs
+   */
+  public RoiAlignFactorsOutputs roiAlignFactors(Value x, Value rois, Value batchIndices) {
+    return roiAlignFactors(x, rois, batchIndices, options -> {});
+  }
+
+  /**
+   * The weights of RoiAlignMaxima as products, and how these change with the regions.
+   *
+   * <p>Operator weft.RoiAlignFactors. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public RoiAlignFactorsOutputs roiAlignFactors(
+      Value x,
+      Value rois,
+      Value batchIndices,
+      Consumer<RoiAlignFactorsOptions> options) {
+    RoiAlignFactorsOptions settings = new RoiAlignFactorsOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    Check.notNull(batchIndices, "batchIndices");
+    List<Value> made = add("weft.RoiAlignFactors", Arrays.<Value>asList(x, rois, batchIndices), settings, 3);
+    return new RoiAlignFactorsOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
    * What can be set at weft.RoiAlignMaxima.
    */
   public static final class RoiAlignMaximaOptions extends NodeOptions {
@@ -20138,8 +20256,7 @@ public final class Ops {
   /**
    * Of RoiAlign's maxima, which pixel each is of, and its weight.
    *
-   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16. Not differentiable: an index does not
-   * change gradually, and none flows to regions.
+   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16.
    *
    * @param x [N, C, H, W].
    * @param rois [regions, 4]: x1, y1, x2, y2.
@@ -20153,8 +20270,7 @@ public final class Ops {
   /**
    * Of RoiAlign's maxima, which pixel each is of, and its weight.
    *
-   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16. Not differentiable: an index does not
-   * change gradually, and none flows to regions.
+   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16.
    *
    * @param x [N, C, H, W].
    * @param rois [regions, 4]: x1, y1, x2, y2.
@@ -20388,6 +20504,117 @@ public final class Ops {
     Check.notNull(rois, "rois");
     Check.notNull(batchIndices, "batchIndices");
     return add("weft.RoiAlignMeanGrad", Arrays.<Value>asList(dY, x, rois, batchIndices), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.RoiAlignWeights.
+   */
+  public static final class RoiAlignWeightsOptions extends NodeOptions {
+    private RoiAlignWeightsOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignWeightsOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignWeightsOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignWeightsOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignWeightsOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignWeightsOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignWeightsOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.RoiAlignWeights.
+   *
+   * @param down [regions, height, H].
+   * @param across [regions, width, W].
+   * @param downSlopes [regions, height, H, 2]: of {@code down} by y1 and y2.
+   * @param acrossSlopes [regions, width, W, 2]: of {@code across} by x1 and x2.
+   */
+  public record RoiAlignWeightsOutputs(Value down, Value across, Value downSlopes, Value acrossSlopes) {}
+
+  /**
+   * What pixels count in the means of RoiAlignMean, where each weight is one of a row times one of a column.
+   *
+   * <p>Operator weft.RoiAlignWeights. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W], whose shape is taken.
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @return the outputs
+   */
+  public RoiAlignWeightsOutputs roiAlignWeights(Value x, Value rois) {
+    return roiAlignWeights(x, rois, options -> {});
+  }
+
+  /**
+   * What pixels count in the means of RoiAlignMean, where each weight is one of a row times one of a column.
+   *
+   * <p>Operator weft.RoiAlignWeights. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W], whose shape is taken.
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public RoiAlignWeightsOutputs roiAlignWeights(Value x, Value rois, Consumer<RoiAlignWeightsOptions> options) {
+    RoiAlignWeightsOptions settings = new RoiAlignWeightsOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    List<Value> made = add("weft.RoiAlignWeights", Arrays.<Value>asList(x, rois), settings, 4);
+    return new RoiAlignWeightsOutputs(made.get(0), made.get(1), made.get(2), made.get(3));
   }
 
   /**
