@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/graph/downgrade.h"
+#include "core/ops/resize_common.h"
 
 namespace weft {
 namespace {
@@ -129,19 +130,35 @@ Attrs linear_attrs(Attrs attrs) {
   return attrs;
 }
 
+// Sets the gradients by roi and scales, which begin at `from`, of the sum of dy times x resized.
+Status set_grads_of_places(GradContext& c, Expr dy, Expr x, int from) {
+  const ResizeInputs inputs{x, c.input(from), c.input(from + 1), c.input(from + 2)};
+  if (c.needs(from)) {
+    WEFT_TRY(const Expr by_roi, resize_by_roi(dy, inputs, c.attrs()));
+    c.set_grad(from, by_roi);
+  }
+  if (c.needs(from + 1)) {
+    WEFT_TRY(const Expr by_scales, resize_by_scales(dy, inputs, c.attrs()));
+    c.set_grad(from + 1, by_scales);
+  }
+  return {};
+}
+
 Status grad_resize(GradContext& c) {
   if (c.needs(0)) {
     c.set_grad(0,
                make(c.scope(), "weft.ResizeGrad", with_sizes(c, {c.grad(0), c.input(0)}, 1), linear_attrs(c.attrs())));
   }
-  return {};
+  return set_grads_of_places(c, c.grad(0), c.input(0), 1);
 }
 
+// With the gradient v by dX, the sum of v * dX is that of dY times v resized.
 Status grad_resize_grad(GradContext& c) {
-  if (!c.needs(0)) return {};
-  const char* op = has_old_places(c.attrs()) ? "weft.OldResize" : "Resize";
-  c.set_grad(0, make(c.scope(), op, with_sizes(c, {c.grad(0)}, 2), linear_attrs(c.attrs())));
-  return {};
+  if (c.needs(0)) {
+    const char* op = has_old_places(c.attrs()) ? "weft.OldResize" : "Resize";
+    c.set_grad(0, make(c.scope(), op, with_sizes(c, {c.grad(0)}, 2), linear_attrs(c.attrs())));
+  }
+  return set_grads_of_places(c, c.input(0), c.grad(0), 2);
 }
 
 // Before opset 11 nothing said where places of the output lie in the input. Those who wrote and read such files had them at
@@ -456,8 +473,9 @@ void define_op_resize(OpRegistry& ops) {
           .group("shape")
           .since(19)
           .doc("The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted "
-               "neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No gradient "
-               "flows to `roi` and `scales`.")
+               "neighbours along all axes. Integers are rounded to the nearest, halves to the even one. The "
+               "gradients by `roi` and `scales` move places among the elements, and keep the sizes; of linear weights "
+               "at an element they are to its right, to the nearest element 0. `antialias` has none.")
           .types("T1", kTensorTypes)
           .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
           .input("X", "T1", "Any shape; numbers, unless `mode` is \"nearest\"."))

@@ -291,8 +291,9 @@ type ResizeOptions struct {
 }
 
 // Resize adds the operator Resize. The tensor with other sizes, of any axes: each element is the nearest one of X, or
-// a sum of weighted neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No
-// gradient flows to `roi` and `scales`.
+// a sum of weighted neighbours along all axes. Integers are rounded to the nearest, halves to the even one. The
+// gradients by `roi` and `scales` move places among the elements, and keep the sizes; of linear weights at an element
+// they are to its right, to the nearest element 0. `antialias` has none.
 //
 //   - x (T1): Any shape; numbers, unless `mode` is "nearest".
 //   - options.Roi (T2): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the

@@ -4228,8 +4228,9 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
 
 def resize(x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None = None, sizes: ValueLike | None = None, *, antialias: bool = False, axes: int | Sequence[int] | None = None, coordinate_transformation_mode: str = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: bool = False, extrapolation_value: float = 0, keep_aspect_ratio_policy: str = 'stretch', mode: str = 'nearest', nearest_mode: str = 'round_prefer_floor', name: str | None = None) -> Value:
     """The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted
-    neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows
-    to `roi` and `scales`.
+    neighbours along all axes. Integers are rounded to the nearest, halves to the even one. The gradients by
+    `roi` and `scales` move places among the elements, and keep the sizes; of linear weights at an element
+    they are to its right, to the nearest element 0. `antialias` has none.
 
     Inputs:
         x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool,

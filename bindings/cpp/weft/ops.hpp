@@ -2868,8 +2868,9 @@ struct ResizeAttrs {
 };
 
 /// The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
-/// along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to `roi` and
-/// `scales`.
+/// along all axes. Integers are rounded to the nearest, halves to the even one. The gradients by `roi` and `scales`
+/// move places among the elements, and keep the sizes; of linear weights at an element they are to its right, to
+/// the nearest element 0. `antialias` has none.
 /// - x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
 /// u32, u64, c64, c128, bf16]
 /// - roi: For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis. [f32, f16,

@@ -118,15 +118,15 @@ TEST(Resize, GradientByScalesThatAreComputed) {
   EXPECT_NE(status.text().find("a scale is -0.5 but must be a positive number"), std::string::npos) << status.text();
 }
 
-// No gradient flows to the region, nor from what lies outside.
-TEST(Resize, RegionHasNoGradient) {
+// The places are 0, 1.5 and 3, of which the last lies outside. The slopes are those to the right, 1 and 2; each place
+// moves by as much of the last one, 2, as it is near to the start and to the end.
+TEST(Resize, GradientByTheRegion) {
   ThreeResized r;
   Expr roi = r.b.input("roi", DType::kF32, "2");
   Attrs attrs = {
       {"mode", "linear"}, {"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}};
   Expr y = make(r.b.scope, "Resize", {r.x, roi, Expr(), constant_ints(r.b.scope, {3})}, attrs);
   std::vector<ValueId> d = *differentiate(*r.b.graph, {y.id()}, {r.x.id(), roi.id()}, {});
-  EXPECT_EQ(d[1], kNoValue);
   Tensor out;
   const Tensor region = Tensor::vector<float>({0, 1.5f});
   Status status = r.run({r.x, roi}, y, {r.values, region}, &out);
@@ -135,6 +135,83 @@ TEST(Resize, RegionHasNoGradient) {
   status = r.run({r.x, roi}, Expr(r.b.scope, d[0]), {r.values, region}, &out);
   ASSERT_TRUE(status.ok()) << status.text();
   EXPECT_EQ(floats_of(out), (std::vector<float>{1, 0.5, 0.5}));
+  status = r.run({r.x, roi}, Expr(r.b.scope, d[1]), {r.values, region}, &out);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(floats_of(out), (std::vector<float>{4, 2}));
+}
+
+TEST(Resize, TheNearestDoesNotChangeWithTheRegion) {
+  ThreeResized r;
+  Expr roi = r.b.input("roi", DType::kF32, "2");
+  const Attrs attrs = {{"coordinate_transformation_mode", "tf_crop_and_resize"}};
+  Expr y = make(r.b.scope, "Resize", {r.x, roi, Expr(), constant_ints(r.b.scope, {3})}, attrs);
+  EXPECT_EQ((*differentiate(*r.b.graph, {y.id()}, {roi.id()}, {}))[0], kNoValue);
+}
+
+TEST(Resize, AntialiasHasNoGradientByTheRegion) {
+  ThreeResized r;
+  Expr roi = r.b.input("roi", DType::kF32, "2");
+  const Attrs attrs = {{"mode", "linear"}, {"antialias", 1}, {"coordinate_transformation_mode", "tf_crop_and_resize"}};
+  Expr y = make(r.b.scope, "Resize", {r.x, roi, Expr(), constant_ints(r.b.scope, {2})}, attrs);
+  const Status status = differentiate(*r.b.graph, {y.id()}, {roi.id()}, {}).status();
+  EXPECT_EQ(status.code(), Code::kUnimplemented);
+  EXPECT_NE(status.text().find("with attribute 'antialias' there is no gradient by input 'roi'"), std::string::npos)
+      << status.text();
+}
+
+struct ByScales {
+  const char* mode;
+  const char* coordinates;
+  bool excludes;
+  double a, first, second;
+};
+
+// Of 1/4, 1/2, ... times a matrix of 3 x 4 resized by 1.45 and 0.65; expected values from numpy, by central differences in
+// f64 while the sizes stay.
+TEST(Resize, GradientByScales) {
+  const ByScales kForms[] = {
+      {"linear", "half_pixel", false, -0.75, 8.8041952, -13.4883239},
+      {"linear", "half_pixel_symmetric", false, -0.75, 0.3367098, 12.1021231},
+      {"linear", "pytorch_half_pixel", false, -0.75, 8.8041952, -13.4883239},
+      {"linear", "align_corners", false, -0.75, 10.2249962, -18.4351754},
+      {"linear", "asymmetric", false, -0.75, 0.9786887, -1.1834328},
+      {"cubic", "half_pixel", false, -0.75, 10.19789, -3.9082429},
+      {"cubic", "half_pixel_symmetric", false, -0.75, 1.5519308, 14.6989441},
+      {"cubic", "align_corners", false, -0.75, 12.4388141, 6.4332395},
+      {"cubic", "half_pixel", true, -0.5, 9.4835962, -6.7610717},
+      {"cubic", "asymmetric", true, -0.5, 2.7851498, -1.55901},
+  };
+  for (const ByScales& form : kForms) {
+    SCOPED_TRACE(cat(form.mode, " ", form.coordinates));
+    ResizeGraph b;
+    const Expr x = b.input("x", DType::kF64, "3,4"), scales = b.input("s", DType::kF32, "2");
+    const Attrs attrs = {{"mode", form.mode},
+                         {"coordinate_transformation_mode", form.coordinates},
+                         {"exclude_outside", int64_t{form.excludes}},
+                         {"cubic_coeff_a", form.a}};
+    const Expr y = make(b.scope, "Resize", {x, Expr(), scales}, attrs);
+    const Expr dy = b.input("dy", DType::kF64, "4,2");
+    const std::vector<ValueId> d = *differentiate(*b.graph, {y.id()}, {scales.id()}, {dy.id()});
+    auto session = *Session::make(b.graph, {});
+    std::vector<Tensor> out;
+    const Tensor values =
+        *Tensor::vector<double>({1.5, -0.25, 2, 0.75, -1, 0.5, 3.25, -2, 0.25, 1.75, -0.5, 1}).reshaped({3, 4});
+    const Tensor weights = *Tensor::vector<double>({0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2}).reshaped({4, 2});
+    const Status status = session->run({{x.id(), scales.id(), dy.id()}, d, {}},
+                                       {values, Tensor::vector<float>({1.45f, 0.65f}), weights}, {}, &out);
+    ASSERT_TRUE(status.ok()) << status.text();
+    EXPECT_NEAR(out[0].as<float>()[0], form.first, 2e-5);
+    EXPECT_NEAR(out[0].as<float>()[1], form.second, 2e-5);
+  }
+}
+
+// With sizes the scales say nothing.
+TEST(Resize, ScalesBesideSizesHaveNoGradient) {
+  ResizeGraph b;
+  const Expr x = b.input("x", DType::kF32, "3"), scales = b.input("s", DType::kF32, "0");
+  const Expr y = make(b.scope, "Resize", {x, Expr(), scales, constant_ints(b.scope, {5})}, {{"mode", "linear"}});
+  ASSERT_TRUE(b.scope.status().ok()) << b.scope.status().text();
+  EXPECT_EQ((*differentiate(*b.graph, {y.id()}, {scales.id()}, {}))[0], kNoValue);
 }
 
 }  // namespace

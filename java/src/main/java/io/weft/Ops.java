@@ -9817,8 +9817,9 @@ public final class Ops {
 
   /**
    * The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
-   * along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to {@code roi} and
-   * {@code scales}.
+   * along all axes. Integers are rounded to the nearest, halves to the even one. The gradients by {@code roi} and {@code
+   * scales} move places among the elements, and keep the sizes; of linear weights at an element they are to its right,
+   * to the nearest element 0. {@code antialias} has none.
    *
    * <p>Operator Resize. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
    * bf16, T2: f32, f16, f64.
@@ -9832,8 +9833,9 @@ public final class Ops {
 
   /**
    * The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
-   * along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to {@code roi} and
-   * {@code scales}.
+   * along all axes. Integers are rounded to the nearest, halves to the even one. The gradients by {@code roi} and {@code
+   * scales} move places among the elements, and keep the sizes; of linear weights at an element they are to its right,
+   * to the nearest element 0. {@code antialias} has none.
    *
    * <p>Operator Resize. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
    * bf16, T2: f32, f16, f64.
