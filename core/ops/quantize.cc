@@ -271,14 +271,15 @@ void define_op_quantize(OpRegistry& ops) {
           "`y_scale = "
           "(max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even number. "
           "Where "
-          "there are zeros alone, or nothing, the scale is 1.")
+          "there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of "
+          "which "
+          "equal ones share, 0 with them; y and the zero point change in steps.")
       .types("T1", set_of(DType::kF32))
       .types("T2", set_of(DType::kU8))
       .input("x", "T1", "Any shape.")
       .output("y", "T2", "The shape of x.")
       .output("y_scale", "f32", "A scalar.")
       .output("y_zero_point", "T2", "A scalar.")
-      .no_gradient("its output is rounded, and changes in steps")
       .body(quantize_by_range);
 }
 

@@ -293,8 +293,9 @@ void define_op_svm(OpRegistry& ops) {
           "that of the first class that most are for. The scores are the decisions, `[-d, d]` of the only one d if "
           "there "
           "are two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with "
-          "`1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that. Without "
-          "support vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the label is "
+          "`1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm, whose search ends near the likelihoods that "
+          "the gradient is of. Without support vectors scores are `x . coefficients + rho` for each class, whatever "
+          "the kernel, and the label is "
           "that of the first highest one.")
       .types("T1", kRowTypes)
       .types("T2", set_of(DType::kString, DType::kI64))

@@ -615,6 +615,8 @@ type DynamicQuantizeLinearOptions struct {
 // DynamicQuantizeLinear adds the operator DynamicQuantizeLinear. QuantizeLinear to u8 with the scale and zero point
 // that the range of x asks for, widened to hold 0: `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point =
 // round(-min(x, 0) / y_scale)`, halves to the even number. Where there are zeros alone, or nothing, the scale is 1.
+// The scale alone has a gradient, to the extremes, of which equal ones share, 0 with them; y and the zero point change
+// in steps.
 //
 //   - x (T1): Any shape.
 //
@@ -628,8 +630,6 @@ type DynamicQuantizeLinearOptions struct {
 //
 //   - T1: f32
 //   - T2: u8
-//
-// No gradient: its output is rounded, and changes in steps
 func DynamicQuantizeLinear(x weft.Value, options ...DynamicQuantizeLinearOptions) (weft.Value, weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "DynamicQuantizeLinear", []weft.Value{x}, nil, o.Name, 3, problem)

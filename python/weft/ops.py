@@ -1673,7 +1673,8 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
 def dynamic_quantize_linear(x: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value]:
     """QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
     `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the
-    even number. Where there are zeros alone, or nothing, the scale is 1.
+    even number. Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to
+    the extremes, of which equal ones share, 0 with them; y and the zero point change in steps.
 
     Inputs:
         x: Any shape. [f32]
@@ -1685,8 +1686,6 @@ def dynamic_quantize_linear(x: ValueLike, *, name: str | None = None) -> tuple[V
         y: The shape of x. [u8]
         y_scale: A scalar. [f32]
         y_zero_point: A scalar. [u8]
-
-    Has no gradient: its output is rounded, and changes in steps.
     """
     return add_node(None, "DynamicQuantizeLinear", [x], {}, 3, name)
 
@@ -5939,9 +5938,9 @@ def ml_svm_classifier(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_param
     of the row `x` and the support vector `s`, and a number of rho. Above 0 it is for i, else for j; the label
     is that of the first class that most are for. The scores are the decisions, `[-d, d]` of the only one d if
     there are two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j
-    with `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that.
-    Without support vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the
-    label is that of the first highest one.
+    with `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm, whose search ends near the
+    likelihoods that the gradient is of. Without support vectors scores are `x . coefficients + rho` for each
+    class, whatever the kernel, and the label is that of the first highest one.
 
     Inputs:
         x: [N, F], or [F] for one row. [f32, i32, i64, f64]

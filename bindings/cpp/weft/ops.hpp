@@ -996,7 +996,8 @@ struct DynamicQuantizeLinearOutputs {
 
 /// QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
 /// `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even
-/// number. Where there are zeros alone, or nothing, the scale is 1.
+/// number. Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the
+/// extremes, of which equal ones share, 0 with them; y and the zero point change in steps.
 /// - x: Any shape. [f32]
 inline DynamicQuantizeLinearOutputs dynamic_quantize_linear(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -4110,9 +4111,9 @@ struct MlSVMClassifierOutputs {
 /// row `x` and the support vector `s`, and a number of rho. Above 0 it is for i, else for j; the label is that of
 /// the first class that most are for. The scores are the decisions, `[-d, d]` of the only one d if there are two
 /// classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with
-/// `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that. Without support
-/// vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the label is that of the
-/// first highest one.
+/// `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm, whose search ends near the likelihoods that the
+/// gradient is of. Without support vectors scores are `x . coefficients + rho` for each class, whatever the kernel,
+/// and the label is that of the first highest one.
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 inline MlSVMClassifierOutputs ml_svm_classifier(const Value& x, const MlSVMClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;

@@ -159,6 +159,25 @@ TEST(GradientConventions, RegionsOnAPixelAreToItsRight) {
   }
 }
 
+// (max - min) / 255, where 0 is among the numbers: PyTorch's amax and amin share evenly as well.
+TEST(GradientConventions, ScalesOfDynamicQuantization) {
+  const auto by_x = [](const Values& x) {
+    return gradients({x}, [](ExprScope& s, const std::vector<Expr>& in) {
+      return cast(make_all(s, "DynamicQuantizeLinear", {cast(in[0], DType::kF32)}, {}, 3)[1], DType::kF64) * 255.0;
+    })[0];
+  };
+  const auto expect = [&](const Values& x, const Values& wanted) {
+    const Values found = by_x(x);
+    ASSERT_EQ(found.size(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(found[i], wanted[i], 1e-6) << "element " << i;
+  };
+  expect({1, -2, 3, 3}, {0, -1, 0.5, 0.5});
+  expect({1, 2}, {0, 1});
+  expect({-1, -2}, {0, -1});
+  expect({0, 0}, {0, 0});
+  expect({0, 4, 0}, {-0.25, 1, -0.25});
+}
+
 TEST(GradientConventions, PoolsAndTopKPickTheFirst) {
   auto pool = gradients({{5, 5, 5, 1}}, [](ExprScope& s, const std::vector<Expr>& x) {
     return make(s, "MaxPool", {reshape(x[0], constant_ints(s, {1, 1, 4}))},

@@ -65,6 +65,21 @@ TEST(ModelGradient, DecisionsBetweenClasses) {
               -0.0453599482504272);
 }
 
+// Of the likelihoods that a search comes near to, which numpy's solve gives exactly.
+TEST(ModelGradient, LikelihoodsOfClasses) {
+  Attrs attrs{{"kernel_type", "RBF"}};
+  attrs.set("kernel_params", std::vector<double>{0.5, 0, 0});
+  attrs.set("support_vectors", kSupportVectors);
+  attrs.set("vectors_per_class", std::vector<int64_t>{1, 1, 1});
+  attrs.set("coefficients", std::vector<double>{1, 0.5, -1.5, 0.75, 0.25, -1});
+  attrs.set("rho", std::vector<double>{0.25, -0.125, 0.5});
+  attrs.set("prob_a", std::vector<double>{-1, -0.5, -2});
+  attrs.set("prob_b", std::vector<double>{0.1, -0.2, 0.3});
+  attrs.set("classlabels_ints", std::vector<int64_t>{5, 7, 9});
+  expect_pair(gradient_of_model("SVMClassifier", std::move(attrs), 2, {1, 2, 3}), -0.028126382963474906,
+              0.02027327165897232);
+}
+
 TEST(ModelGradient, LinearModels) {
   const std::vector<double> coefficients{0.3, 0.1, 1, -2, 0.5, 0.5};
   Attrs three{{"post_transform", "SOFTMAX"}};

@@ -3303,10 +3303,10 @@ public final class Ops {
   /**
    * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
    * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
-   * Where there are zeros alone, or nothing, the scale is 1.
+   * Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of which
+   * equal ones share, 0 with them; y and the zero point change in steps.
    *
-   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8. Not differentiable: its output is rounded, and
-   * changes in steps.
+   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8.
    *
    * @param x any shape.
    * @return the outputs
@@ -3318,10 +3318,10 @@ public final class Ops {
   /**
    * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
    * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
-   * Where there are zeros alone, or nothing, the scale is 1.
+   * Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of which
+   * equal ones share, 0 with them; y and the zero point change in steps.
    *
-   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8. Not differentiable: its output is rounded, and
-   * changes in steps.
+   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8.
    *
    * @param x any shape.
    * @param options sets the rest
@@ -13927,9 +13927,9 @@ public final class Ops {
    * {@code x} and the support vector {@code s}, and a number of rho. Above 0 it is for i, else for j; the label is that
    * of the first class that most are for. The scores are the decisions, {@code [-d, d]} of the only one d if there are
    * two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with {@code 1 / (1
-   * + exp(a * d + b))}, and these are coupled as in libsvm; no gradient flows through that. Without support vectors
-   * scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the label is that of the first
-   * highest one.
+   * + exp(a * d + b))}, and these are coupled as in libsvm, whose search ends near the likelihoods that the gradient is
+   * of. Without support vectors scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the
+   * label is that of the first highest one.
    *
    * <p>Operator ai.onnx.ml.SVMClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
    *
@@ -13946,9 +13946,9 @@ public final class Ops {
    * {@code x} and the support vector {@code s}, and a number of rho. Above 0 it is for i, else for j; the label is that
    * of the first class that most are for. The scores are the decisions, {@code [-d, d]} of the only one d if there are
    * two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with {@code 1 / (1
-   * + exp(a * d + b))}, and these are coupled as in libsvm; no gradient flows through that. Without support vectors
-   * scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the label is that of the first
-   * highest one.
+   * + exp(a * d + b))}, and these are coupled as in libsvm, whose search ends near the likelihoods that the gradient is
+   * of. Without support vectors scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the
+   * label is that of the first highest one.
    *
    * <p>Operator ai.onnx.ml.SVMClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
    *
