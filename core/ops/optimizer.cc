@@ -59,7 +59,9 @@ OpDef& add_update(OpRegistry& ops, std::string_view name, std::string_view doc,
   }
   return op.input("learning_rate", "T", "A scalar.")
       .infer(infer_update<states>)
-      .no_gradient("a step of an optimizer is not differentiated through");
+      .no_gradient(
+          "a run ends with it, as its results are what the variables become; a step to be differentiated through "
+          "is written as its formula");
 }
 
 // What all of them take last.

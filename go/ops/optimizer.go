@@ -169,7 +169,8 @@ type AdamOptions struct {
 //   - T: f32, f16, f64, bf16
 //   - I: i32, i64
 //
-// No gradient: a step of an optimizer is not differentiated through
+// No gradient: a run ends with it, as its results are what the variables become; a step to be differentiated through
+// is written as its formula
 func Adam(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, secondMoment weft.Value, learningRate weft.Value, step weft.Value, options ...AdamOptions) (weft.Value, weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.Adam", trim([]weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step, o.Indices}), weft.Attrs{
@@ -224,7 +225,8 @@ type AdamWOptions struct {
 //   - T: f32, f16, f64, bf16
 //   - I: i32, i64
 //
-// No gradient: a step of an optimizer is not differentiated through
+// No gradient: a run ends with it, as its results are what the variables become; a step to be differentiated through
+// is written as its formula
 func AdamW(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, secondMoment weft.Value, learningRate weft.Value, step weft.Value, options ...AdamWOptions) (weft.Value, weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.AdamW", trim([]weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step, o.Indices}), weft.Attrs{
@@ -275,7 +277,8 @@ type MomentumOptions struct {
 //   - T: f32, f16, f64, bf16
 //   - I: i32, i64
 //
-// No gradient: a step of an optimizer is not differentiated through
+// No gradient: a run ends with it, as its results are what the variables become; a step to be differentiated through
+// is written as its formula
 func Momentum(parameter weft.Value, gradient weft.Value, velocity weft.Value, learningRate weft.Value, options ...MomentumOptions) (weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.Momentum", trim([]weft.Value{parameter, gradient, velocity, learningRate, o.Indices}), weft.Attrs{
@@ -318,7 +321,8 @@ type SgdOptions struct {
 //   - T: f32, f16, f64, bf16
 //   - I: i32, i64
 //
-// No gradient: a step of an optimizer is not differentiated through
+// No gradient: a run ends with it, as its results are what the variables become; a step to be differentiated through
+// is written as its formula
 func Sgd(parameter weft.Value, gradient weft.Value, learningRate weft.Value, options ...SgdOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.Sgd", trim([]weft.Value{parameter, gradient, learningRate, o.Indices}), weft.Attrs{

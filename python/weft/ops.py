@@ -6398,7 +6398,8 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
         new_first_moment: The shape of the parameter. [f32, f16, f64, bf16]
         new_second_moment: The shape of the parameter. [f32, f16, f64, bf16]
 
-    Has no gradient: a step of an optimizer is not differentiated through.
+    Has no gradient: a run ends with it, as its results are what the variables become; a step to be
+    differentiated through is written as its formula.
     """
     return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
@@ -6434,7 +6435,8 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
         new_first_moment: The shape of the parameter. [f32, f16, f64, bf16]
         new_second_moment: The shape of the parameter. [f32, f16, f64, bf16]
 
-    Has no gradient: a step of an optimizer is not differentiated through.
+    Has no gradient: a run ends with it, as its results are what the variables become; a step to be
+    differentiated through is written as its formula.
     """
     return add_node(None, "weft.AdamW", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
@@ -7461,7 +7463,8 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
         new_velocity: The shape of the parameter. [f32, f16, f64, bf16]
 
-    Has no gradient: a step of an optimizer is not differentiated through.
+    Has no gradient: a run ends with it, as its results are what the variables become; a step to be
+    differentiated through is written as its formula.
 
     Examples:
         >>> graph = weft.Graph()
@@ -8340,7 +8343,8 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, ind
     Returns:
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
 
-    Has no gradient: a step of an optimizer is not differentiated through.
+    Has no gradient: a run ends with it, as its results are what the variables become; a step to be
+    differentiated through is written as its formula.
 
     Examples:
         >>> graph = weft.Graph()

@@ -15531,8 +15531,8 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it,
+   * as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -15557,8 +15557,8 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it,
+   * as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -15684,8 +15684,8 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it,
+   * as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -15709,8 +15709,8 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it,
+   * as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -18657,8 +18657,8 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with
+   * it, as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -18675,8 +18675,8 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with
+   * it, as its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -21332,8 +21332,8 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
-   * is not differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it, as
+   * its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
@@ -21347,8 +21347,8 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
-   * is not differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a run ends with it, as
+   * its results are what the variables become; a step to be differentiated through is written as its formula.
    *
    * @param parameter any shape.
    * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
