@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/text.h"
+#include "core/tensor/packed.h"
 
 namespace weft::onnx {
 
@@ -167,18 +168,25 @@ Result<std::vector<int64_t>> sparse_places(const Tensor& indices, const std::vec
 
 }  // namespace
 
+// Numbers that the file does not have are 0, and strings empty.
 Result<Tensor> to_dense(const SparseWire& wire, const ModelFile& model, ExternalFiles& files) {
   WEFT_TRY(const Tensor values, to_tensor(wire.values, model, files));
   WEFT_TRY(const Tensor indices, to_tensor(wire.indices, model, files));
   if (values.rank() != 1) return data_loss("its values are ", values.summary(), " but must have one dimension");
-  const int bits = dtype_bits(values.dtype());
-  if (bits < 8) return unimplemented("it is sparse and of ", dtype_name(values.dtype()));
   WEFT_TRY(const std::vector<int64_t> places, sparse_places(indices, wire.dims, values.count()));
   WEFT_TRY(Tensor out, Tensor::make(values.dtype(), wire.dims));
+  if (values.dtype() == DType::kString) {
+    for (size_t i = 0; i < places.size(); ++i) out.mutable_strings()[places[i]] = values.strings()[i];
+    return out;
+  }
   if (out.bytes() > 0) std::memset(out.mutable_data(), 0, static_cast<size_t>(out.bytes()));
+  const int bits = dtype_bits(values.dtype());
   const size_t size = static_cast<size_t>(bits) / 8;
   for (size_t i = 0; i < places.size(); ++i) {
-    std::memcpy(out.as<char>() + static_cast<size_t>(places[i]) * size, values.as<char>() + i * size, size);
+    if (size == 0)
+      copy_packed(out.mutable_data(), places[i], values.data(), static_cast<int64_t>(i), 1, bits);
+    else
+      std::memcpy(out.as<char>() + static_cast<size_t>(places[i]) * size, values.as<char>() + i * size, size);
   }
   return out;
 }

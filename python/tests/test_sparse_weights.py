@@ -43,6 +43,25 @@ def test_nothing_but_zeros(dims: list[int]) -> None:
     assert found.dtype == np.float64 and found.tolist() == np.zeros(dims).tolist()
 
 
+@pytest.mark.parametrize("dtype", [TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1, TensorProto.INT2, TensorProto.UINT2])
+def test_elements_that_share_bytes(dtype: int) -> None:
+    found = weight(sparse([1, 0, 1, 1], np.array([1, 2, 8, 4]), [3, 3], dtype))
+    assert found.dtype == helper.tensor_dtype_to_np_dtype(dtype)
+    assert found.astype("f4").tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_values_of_four_bits_by_axis() -> None:
+    found = weight(sparse([-8, 7, -1], np.array([[1, 2], [0, 0], [1, 1]]), [2, 3], TensorProto.INT4))
+    assert found.astype("i4").tolist() == [[7, 0, 0], [0, -1, -8]]
+
+
+def test_texts_that_are_not_there_are_empty() -> None:
+    tensor = onnx.SparseTensorProto(dims=[2, 2])
+    tensor.values.CopyFrom(helper.make_tensor("w", TensorProto.STRING, [2], ["a", "b"]))
+    tensor.indices.CopyFrom(helper.make_tensor("", TensorProto.INT64, [2], [3, 0]))
+    assert weight(tensor).tolist() == [["b", ""], ["", "a"]]
+
+
 def test_weights_that_are_sparse_can_be_trained() -> None:
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
     node = helper.make_node("Neg", ["w"], ["y"])

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/kernels/cpu/small_types_common.h"
+#include "core/tensor/packed.h"
 
 namespace weft {
 

@@ -8,6 +8,7 @@
 #include "core/kernels/cpu/small_types_common.h"
 #include "core/simd/casts.h"
 #include "core/simd/halves.h"
+#include "core/tensor/packed.h"
 
 namespace weft {
 namespace {

@@ -1,4 +1,4 @@
-// Numbers of 8 bits and fewer: the floating-point formats and the packed types of ONNX, bit by bit.
+// Numbers of 8 bits and fewer: the floating-point formats of ONNX, bit by bit.
 #pragma once
 
 #include <cmath>
@@ -85,18 +85,5 @@ inline uint8_t encode_power(double x, PowerRounding rounding, bool saturate) {
   return static_cast<uint8_t>(code);
 }
 inline double decode_power(uint8_t code) { return code == 255 ? NAN : std::ldexp(1, code - 127); }
-
-// Element i of a packed type; the first lies in the lowest bits of its byte.
-inline uint8_t load_packed(const uint8_t* bytes, int64_t i, int bits) {
-  const int shift = static_cast<int>(i % (8 / bits)) * bits;
-  return static_cast<uint8_t>(bytes[i / (8 / bits)] >> shift & ((1 << bits) - 1));
-}
-// Elements of a byte must be stored in order: the first clears it.
-inline void store_packed(uint8_t* bytes, int64_t i, int bits, int64_t value) {
-  const int shift = static_cast<int>(i % (8 / bits)) * bits;
-  uint8_t& byte = bytes[i / (8 / bits)];
-  const int code = static_cast<int>(value & ((1 << bits) - 1)) << shift;
-  byte = static_cast<uint8_t>(shift == 0 ? code : byte | code);
-}
 
 }  // namespace weft
