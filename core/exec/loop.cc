@@ -7,6 +7,7 @@
 
 #include "core/exec/entry.h"
 #include "core/graph/subgraph.h"
+#include "core/tensor/packed.h"
 #include "core/tensor/truth.h"
 
 namespace weft {
@@ -22,23 +23,27 @@ bool backward_of(const std::vector<int64_t>& directions, size_t i) {
   return i < directions.size() && directions[i] != 0;
 }
 
-Status check_whole_bytes(DType dtype) {
-  if (dtype == DType::kString || dtype_bits(dtype) % 8 == 0) return {};
-  return unimplemented("elements of ", dtype_name(dtype), " share bytes; they can be neither scanned nor stacked");
-}
-
 int64_t product(Shape::const_iterator begin, Shape::const_iterator end) {
   int64_t count = 1;
   for (; begin != end; ++begin) count *= *begin;
   return count;
 }
 
+void clear(Tensor& tensor) {
+  if (tensor.bytes() > 0) std::memset(tensor.mutable_data(), 0, static_cast<size_t>(tensor.bytes()));
+}
+
 }  // namespace
+
+Stretch Stretch::of(DType dtype, int64_t count) {
+  if (dtype == DType::kString) return {kStrings, count};
+  const bool packed = dtype_bits(dtype) < 8 && count % (8 / dtype_bits(dtype)) != 0;
+  return packed ? Stretch{kPacked, count} : Stretch{kBytes, dtype_bytes(dtype, count)};
+}
 
 // -- What is scanned.
 
 Result<Scanned> Scanned::make(Tensor whole, int64_t axis, bool backward) {
-  WEFT_CHECK(check_whole_bytes(whole.dtype()));
   WEFT_TRY(axis, InferContext::axis(axis, whole.rank()));
   Scanned scanned;
   const Shape& shape = whole.shape();
@@ -46,37 +51,36 @@ Result<Scanned> Scanned::make(Tensor whole, int64_t axis, bool backward) {
   scanned.item.erase(scanned.item.begin() + axis);
   scanned.length = shape[axis];
   scanned.outer = product(shape.begin(), shape.begin() + axis);
-  const int64_t inner = product(shape.begin() + axis + 1, shape.end());
-  scanned.inner_bytes = whole.dtype() == DType::kString ? inner : dtype_bytes(whole.dtype(), inner);
+  scanned.inner = Stretch::of(whole.dtype(), product(shape.begin() + axis + 1, shape.end()));
   scanned.backward = backward;
   scanned.whole = std::move(whole);
   return scanned;
 }
 
-const char* Scanned::address(int64_t iteration) const {
-  const int64_t at = backward ? length - 1 - iteration : iteration;
-  return whole.as<char>() + at * inner_bytes;
-}
+const char* Scanned::address(int64_t iteration) const { return whole.as<char>() + place(iteration) * inner.size; }
 
 Result<Tensor> Scanned::at(int64_t iteration) const {
-  const int64_t place = backward ? length - 1 - iteration : iteration;
-  if (whole.dtype() == DType::kString) {
+  const int64_t at = place(iteration);
+  if (inner.unit == Stretch::kStrings) {
     std::vector<std::string> strings;
     for (int64_t o = 0; o < outer; ++o) {
-      auto begin = whole.strings().begin() + (o * length + place) * inner_bytes;
-      strings.insert(strings.end(), begin, begin + inner_bytes);
+      auto begin = whole.strings().begin() + (o * length + at) * inner.size;
+      strings.insert(strings.end(), begin, begin + inner.size);
     }
     return Tensor::from_strings(item, std::move(strings));
   }
-  if (outer == 1 && whole.buffer() != nullptr) {
+  if (in_place() && whole.buffer() != nullptr) {
     (void)whole.data();
-    return Tensor::over(whole.dtype(), item, whole.buffer(), whole.offset() + place * inner_bytes);
+    return Tensor::over(whole.dtype(), item, whole.buffer(), whole.offset() + at * inner.size);
   }
   WEFT_TRY(Tensor out, Tensor::make(whole.dtype(), item));
-  for (int64_t o = 0; o < outer; ++o) {
-    if (inner_bytes == 0) break;
-    std::memcpy(out.as<char>() + o * inner_bytes, whole.as<char>() + (o * length + place) * inner_bytes,
-                static_cast<size_t>(inner_bytes));
+  if (inner.unit == Stretch::kPacked) clear(out);
+  for (int64_t o = 0; o < outer && inner.size > 0; ++o) {
+    const int64_t from = (o * length + at) * inner.size, to = o * inner.size;
+    if (inner.unit == Stretch::kPacked)
+      copy_packed(out.mutable_data(), to, whole.data(), from, inner.size, dtype_bits(whole.dtype()));
+    else
+      std::memcpy(out.as<char>() + to, whole.as<char>() + from, static_cast<size_t>(inner.size));
   }
   return out;
 }
@@ -90,46 +94,49 @@ Shape Stacked::shape_of(int64_t length) const {
 }
 
 Status Stacked::begin(DType dtype, const Shape& item) {
-  WEFT_CHECK(check_whole_bytes(dtype));
   WEFT_TRY(axis_, InferContext::axis(given_axis_, static_cast<int64_t>(item.size()) + 1));
   item_ = item;
   outer_ = product(item.begin(), item.begin() + axis_);
-  const int64_t inner = product(item.begin() + axis_, item.end());
-  inner_bytes_ = dtype == DType::kString ? inner : dtype_bytes(dtype, inner);
+  inner_ = Stretch::of(dtype, product(item.begin() + axis_, item.end()));
   dtype_ = dtype;
   if (known_ != kAnyNumber) return reserve(known_);
-  return reserve(std::min(expected_, std::max<int64_t>(kFirstRoomBytes / std::max<int64_t>(inner_bytes_, 1), 1)));
+  return reserve(std::min(expected_, std::max<int64_t>(kFirstRoomBytes / std::max<int64_t>(inner_.size, 1), 1)));
 }
 
 // Along the first axis, but where the number is known: then it is never called again.
 Status Stacked::reserve(int64_t iterations) {
   if (begun() && stack_.dtype() == dtype_ && iterations <= room_) return {};
   WEFT_TRY(Tensor stack, Tensor::make(dtype_, shape_of(iterations)));
-  if (dtype_ == DType::kString) {
+  if (inner_.unit == Stretch::kStrings) {
     std::copy_n(stack_.empty() ? stack.strings().begin() : stack_.strings().begin(), stack_.count(),
                 stack.mutable_strings().begin());
-  } else if (stack_.bytes() > 0) {
-    std::memcpy(stack.mutable_data(), stack_.data(), static_cast<size_t>(stack_.bytes()));
+  } else {
+    if (inner_.unit == Stretch::kPacked) clear(stack);
+    if (stack_.bytes() > 0) std::memcpy(stack.mutable_data(), stack_.data(), static_cast<size_t>(stack_.bytes()));
   }
   stack_ = std::move(stack);
   room_ = iterations;
   return {};
 }
 
-Result<char*> Stacked::place(int64_t iteration) {
+Result<int64_t> Stacked::row(int64_t iteration) {
   if (iteration >= room_) WEFT_CHECK(reserve(std::min(expected_, std::max(2 * room_, iteration + 1))));
-  const int64_t at = backward_ ? known_ - 1 - iteration : iteration;
-  return stack_.as<char>() + at * inner_bytes_;
+  return backward_ ? known_ - 1 - iteration : iteration;
+}
+
+Result<char*> Stacked::place(int64_t iteration) {
+  WEFT_TRY(const int64_t at, row(iteration));
+  return stack_.as<char>() + at * inner_.size;
 }
 
 Status Stacked::add(int64_t iteration, const void* item) {
-  WEFT_TRY(char* to, place(iteration));
-  const auto* from = static_cast<const char*>(item);
-  for (int64_t o = 0; o < outer_; ++o) {
-    if (inner_bytes_ == 0) break;
-    std::memcpy(to, from, static_cast<size_t>(inner_bytes_));
-    to += room_ * inner_bytes_;
-    from += inner_bytes_;
+  WEFT_TRY(const int64_t at, row(iteration));
+  for (int64_t o = 0; o < outer_ && inner_.size > 0; ++o) {
+    const int64_t from = o * inner_.size, to = (o * room_ + at) * inner_.size;
+    if (inner_.unit == Stretch::kPacked)
+      copy_packed(stack_.mutable_data(), to, item, from, inner_.size, dtype_bits(dtype_));
+    else
+      std::memcpy(stack_.as<char>() + to, static_cast<const char*>(item) + from, static_cast<size_t>(inner_.size));
   }
   return {};
 }
@@ -140,12 +147,11 @@ Status Stacked::add(int64_t iteration, const Tensor& item) {
     return invalid("what is stacked is ", item.summary(), " but was ", dtype_name(dtype_), shape_text(item_),
                    " before; it must be alike in all iterations");
   }
-  if (dtype_ != DType::kString) return add(iteration, item.data());
-  if (iteration >= room_) WEFT_CHECK(reserve(std::min(expected_, std::max(2 * room_, iteration + 1))));
-  const int64_t at = backward_ ? known_ - 1 - iteration : iteration;
+  if (inner_.unit != Stretch::kStrings) return add(iteration, item.data());
+  WEFT_TRY(const int64_t at, row(iteration));
   for (int64_t o = 0; o < outer_; ++o) {
-    std::copy_n(item.strings().begin() + o * inner_bytes_, inner_bytes_,
-                stack_.mutable_strings().begin() + (o * room_ + at) * inner_bytes_);
+    std::copy_n(item.strings().begin() + o * inner_.size, inner_.size,
+                stack_.mutable_strings().begin() + (o * room_ + at) * inner_.size);
   }
   return {};
 }
@@ -153,7 +159,7 @@ Status Stacked::add(int64_t iteration, const Tensor& item) {
 Result<Tensor> Stacked::finish(int64_t iterations) {
   if (iterations == room_) return std::move(stack_);
   WEFT_TRY(Tensor out, Tensor::make(dtype_, shape_of(iterations)));
-  if (dtype_ == DType::kString) {
+  if (inner_.unit == Stretch::kStrings) {
     std::copy_n(stack_.strings().begin(), out.count(), out.mutable_strings().begin());
   } else if (out.bytes() > 0) {
     std::memcpy(out.mutable_data(), stack_.data(), static_cast<size_t>(out.bytes()));
@@ -369,7 +375,7 @@ Status LoopRun::begin_empty() {
       std::vector<Tensor> in = arguments();
       for (const Scanned& scanned : scanned_) {
         WEFT_TRY(Tensor item, Tensor::make(scanned.whole.dtype(), scanned.item));
-        if (item.bytes() > 0) std::memset(item.mutable_data(), 0, static_cast<size_t>(item.bytes()));
+        clear(item);
         in.push_back(std::move(item));
       }
       in.insert(in.end(), captured_.begin(), captured_.end());

@@ -5,17 +5,30 @@
 
 namespace weft {
 
+// How the elements of an item that lie side by side are counted.
+struct Stretch {
+  enum Unit { kBytes, kStrings, kPacked };  // kPacked: elements of fewer than 8 bits that do not fill whole bytes
+  Unit unit = kBytes;
+  int64_t size = 0;
+
+  static Stretch of(DType dtype, int64_t count);
+};
+
 // An item after another along an axis, from the begin or from the end.
 struct Scanned {
   Tensor whole;
   Shape item;
-  int64_t length = 0, outer = 1, inner_bytes = 0;
+  int64_t length = 0, outer = 1;
+  Stretch inner;
   bool backward = false;
 
   static Result<Scanned> make(Tensor whole, int64_t axis, bool backward);
-  bool in_place() const { return outer == 1 && whole.dtype() != DType::kString; }
+  bool in_place() const { return outer == 1 && inner.unit == Stretch::kBytes; }
   const char* address(int64_t iteration) const;  // of an item that lies in one stretch
   Result<Tensor> at(int64_t iteration) const;
+
+ private:
+  int64_t place(int64_t iteration) const { return backward ? length - 1 - iteration : iteration; }
 };
 
 // What iterations gave, along a new axis.
@@ -29,7 +42,7 @@ class Stacked {
   bool begun() const { return dtype_ != DType::kNone; }
   Status begin(DType dtype, const Shape& item);
   bool takes(DType dtype, const Shape& item) const { return dtype == dtype_ && item == item_; }
-  bool in_place() const { return outer_ == 1 && dtype_ != DType::kString; }
+  bool in_place() const { return outer_ == 1 && inner_.unit == Stretch::kBytes; }
   // Where the item of an iteration goes, if it lies in one stretch; makes room.
   Result<char*> place(int64_t iteration);
   Status add(int64_t iteration, const Tensor& item);
@@ -38,6 +51,8 @@ class Stacked {
 
  private:
   Status reserve(int64_t iterations);
+  // The row of an iteration along the new axis; makes room.
+  Result<int64_t> row(int64_t iteration);
   Shape shape_of(int64_t length) const;
 
   const int64_t given_axis_;
@@ -45,7 +60,8 @@ class Stacked {
   const int64_t known_, expected_;
   DType dtype_ = DType::kNone;
   Shape item_;
-  int64_t axis_ = 0, outer_ = 1, inner_bytes_ = 0, room_ = 0;
+  int64_t axis_ = 0, outer_ = 1, room_ = 0;
+  Stretch inner_;
   Tensor stack_;
 };
 
