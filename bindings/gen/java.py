@@ -226,9 +226,12 @@ def signature(result, name, parameters):
     return f"  public {result} {name}(\n      " + ",\n      ".join(arguments) + ") {"
 
 
-def ops_java(ops):
+def methods(ops):
     taken = set()
-    methods = [Method(op, taken) for op in ops if op.is_plain]
+    return [Method(op, taken) for op in ops if op.is_plain]
+
+
+def ops_java(ops):
     head = f"""// The operators as methods; {HEADER}.
 package io.weft;
 
@@ -255,7 +258,7 @@ public final class Ops {{
   }}
 
 """
-    return head + "\n\n".join(method.java() for method in methods) + "\n}\n"
+    return head + "\n\n".join(method.java() for method in methods(ops)) + "\n}\n"
 
 
 def layer_java(layer):

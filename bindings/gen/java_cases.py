@@ -187,10 +187,7 @@ def test_java(file, method, case, taken):
 
 
 def tests(ops):
-    from java import Method
-
-    taken = set()
-    methods = {op.full_name: Method(op, taken) for op in ops if op.is_plain}
+    methods = {method.op.full_name: method for method in java.methods(ops)}
     for file in cases.load():
         found = [case for case in file.cases if can_feed(case)]
         if not found:
