@@ -99,8 +99,8 @@ Status grad_im2col(GradContext& c) {
   return {};
 }
 
-OpDef& block_schema(OpDef& op) {
-  return op.types("T", kNumberTypes)
+OpDef& block_schema(OpDef& op, DTypeSet types) {
+  return op.types("T", types)
       .optional_attr("dilations", AttrKind::kInts, "Distance of the pixels of a block; 1 if not given.")
       .optional_attr("pads", AttrKind::kInts, "Padding before each axis of the image, then after each; 0 if not given.")
       .optional_attr("strides", AttrKind::kInts, "Step of the blocks along each axis of the image; 1 if not given.");
@@ -109,12 +109,13 @@ OpDef& block_schema(OpDef& op) {
 }  // namespace
 
 void define_op_col2im(OpRegistry& ops) {
-  block_schema(ops.add("Col2Im"))
+  block_schema(ops.add("Col2Im"), kTensorTypes)
       .group("nn/conv")
       .since(18)
       .doc(
           "An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; "
-          "what lies on padding is dropped. The gradient takes the blocks out of an image again.")
+          "what lies on padding is dropped. Truth values are joined by or. Strings have no sum: no two may lie on one "
+          "pixel, and one that none lies on is the empty string. The gradient takes the blocks out of an image again.")
       .input("input", "T", "[N, C * elements of a block, L], with L blocks in the order of their places, row by row.")
       .input("image_shape", "i64", "[axes]: the sizes of the image in pixels.")
       .shapes_outputs()
@@ -123,7 +124,7 @@ void define_op_col2im(OpRegistry& ops) {
       .output("output", "T", "[N, C, the sizes of the image].")
       .infer(infer_col2im)
       .grad(grad_col2im);
-  block_schema(ops.add(kWeftDomain, "Im2Col"))
+  block_schema(ops.add(kWeftDomain, "Im2Col"), kNumberTypes | kComplexTypes)
       .group("gradient/conv")
       .doc("The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.")
       .input("image", "T", "[N, C, D1, ...].")

@@ -208,7 +208,7 @@ type Im2ColOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16
 func Im2Col(image weft.Value, blockShape weft.Value, options ...Im2ColOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.Im2Col", []weft.Value{image, blockShape}, weft.Attrs{

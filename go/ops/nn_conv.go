@@ -52,7 +52,9 @@ type Col2ImOptions struct {
 }
 
 // Col2Im adds the operator Col2Im. An image from the blocks that cover it: each element of each block is added to the
-// pixel that it lies on; what lies on padding is dropped. The gradient takes the blocks out of an image again.
+// pixel that it lies on; what lies on padding is dropped. Truth values are joined by or. Strings have no sum: no two
+// may lie on one pixel, and one that none lies on is the empty string. The gradient takes the blocks out of an image
+// again.
 //
 //   - input (T): [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
 //   - imageShape (i64): [axes]: the sizes of the image in pixels.
@@ -64,7 +66,7 @@ type Col2ImOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 func Col2Im(input weft.Value, imageShape weft.Value, blockShape weft.Value, options ...Col2ImOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Col2Im", []weft.Value{input, imageShape, blockShape}, weft.Attrs{

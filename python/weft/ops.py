@@ -1134,11 +1134,12 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
 
 def col2_im(input: ValueLike, image_shape: ValueLike, block_shape: ValueLike, *, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """An image from the blocks that cover it: each element of each block is added to the pixel that it lies on;
-    what lies on padding is dropped. The gradient takes the blocks out of an image again.
+    what lies on padding is dropped. Truth values are joined by or. Strings have no sum: no two may lie on one
+    pixel, and one that none lies on is the empty string. The gradient takes the blocks out of an image again.
 
     Inputs:
         input: [N, C * elements of a block, L], with L blocks in the order of their places, row by row. [f32,
-            u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+            u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
         image_shape: [axes]: the sizes of the image in pixels. [i64]
         block_shape: [axes]: the sizes of a block. [i64]
 
@@ -1149,7 +1150,8 @@ def col2_im(input: ValueLike, image_shape: ValueLike, block_shape: ValueLike, *,
         name: The name of the node.
 
     Returns:
-        output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+            u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -7071,7 +7073,7 @@ def im2_col(image: ValueLike, block_shape: ValueLike, *, dilations: int | Sequen
     """The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
 
     Inputs:
-        image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
         block_shape: [axes]: the sizes of a block. [i64]
 
     Attributes:
@@ -7081,7 +7083,8 @@ def im2_col(image: ValueLike, block_shape: ValueLike, *, dilations: int | Sequen
         name: The name of the node.
 
     Returns:
-        output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64,
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()

@@ -39,6 +39,7 @@ const Own kOwn[] = {
     {"CastLike", kAllTypes, "the type is what is asked for"},
     {"ai.onnx.ml.CategoryMapper", set_of(DType::kString), "strings become integers, and integers strings"},
     {"CenterCropPad", set_of(DType::kString), "padding is the empty string"},
+    {"Col2Im", set_of(DType::kString), "they have no sum, and what nothing lies on is the empty string"},
     {"GridSample", kNarrowIntegers, "what is not a number is another integer in each type"},
     {"GridSample", set_of(DType::kString), "what lies beyond the ends is the empty string"},
     {"weft.PlaceByKey", set_of(DType::kString), "what is left out is the empty string"},

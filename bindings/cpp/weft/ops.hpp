@@ -557,12 +557,14 @@ struct Col2ImAttrs {
 };
 
 /// An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what
-/// lies on padding is dropped. The gradient takes the blocks out of an image again.
+/// lies on padding is dropped. Truth values are joined by or. Strings have no sum: no two may lie on one pixel, and
+/// one that none lies on is the empty string. The gradient takes the blocks out of an image again.
 /// - input: [N, C * elements of a block, L], with L blocks in the order of their places, row by row. [f32, u8, i8,
-/// u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 /// - image_shape: [axes]: the sizes of the image in pixels. [i64]
 /// - block_shape: [axes]: the sizes of a block. [i64]
-/// - gives output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16]
 inline Value col2_im(const Value& input, const Value& image_shape, const Value& block_shape, const Col2ImAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dilations", attrs.dilations);
@@ -5236,9 +5238,10 @@ struct Im2ColAttrs {
 };
 
 /// The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
-/// - image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 /// - block_shape: [axes]: the sizes of a block. [i64]
-/// - gives output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64,
+/// c128, bf16]
 inline Value im2_col(const Value& image, const Value& block_shape, const Im2ColAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dilations", attrs.dilations);

@@ -1,8 +1,10 @@
 // Kernels of Col2Im and Im2Col.
 #include <algorithm>
-#include <cstring>
+#include <complex>
+#include <vector>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/strings_common.h"
 #include "core/kernels/cpu/types_common.h"
 #include "core/op/window.h"
 
@@ -73,6 +75,7 @@ void for_covered(const BlockPlan& p, Body&& body) {
   }
 }
 
+// Truth values are added as or.
 template <typename T>
 void col2im(const BlockPlan& p, const RunArgs& args) {
   const int64_t columns = p.elements * p.count;
@@ -87,7 +90,7 @@ void col2im(const BlockPlan& p, const RunArgs& args) {
           if constexpr (std::is_integral_v<T>)
             sum = wrap_add(sum, from[column + i]);
           else
-            sum = static_cast<T>(static_cast<Wide<T>>(sum) + static_cast<Wide<T>>(from[column + i]));
+            sum += from[column + i];
         }
       });
     }
@@ -109,29 +112,67 @@ void im2col(const BlockPlan& p, const RunArgs& args) {
   });
 }
 
-bool takes_numbers(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
+// Calls fn.operator()<T>() for the type of `dtype` if the kernels have a loop for it, else says false.
+template <typename Fn>
+bool with_summed(DType dtype, Fn&& fn) {
+  return with_type(NumberElements{}, dtype, fn) || with_type(ComplexElements{}, dtype, fn) ||
+         with_type(Types<bool>{}, dtype, fn);
+}
+
+bool takes_summed(const KernelContext& c) {
+  return with_summed(c.dtype(0), []<typename T>() {});
+}
 
 Status prepare_col2im(const KernelContext& c, PreparedKernel* prepared) {
   BlockPlan plan;
   WEFT_CHECK(make_block_plan(c, c.output_shape(0), 2, &plan));
   prepared->cost_ns = static_cast<double>(c.count(0));
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&col2im<T>>(std::move(plan)); });
+  with_summed(c.dtype(0), [&]<typename T>() { prepared->use<&col2im<T>>(std::move(plan)); });
   return {};
+}
+
+// The first pixel that several elements lie on, -1 if there is none. It takes memory for the elements, not for the image.
+int64_t find_overlap(const BlockPlan& p) {
+  std::vector<int64_t> covered;
+  for_covered(p, [&](int64_t, int64_t pixel, int64_t n, int64_t step) {
+    for (int64_t i = 0; i < n; ++i) covered.push_back(pixel + i * step);
+  });
+  std::sort(covered.begin(), covered.end());
+  const auto met = std::adjacent_find(covered.begin(), covered.end());
+  return met == covered.end() ? -1 : *met;
+}
+
+// For the numbers of strings, which have no sum: that of one element is the element.
+Status prepare_apart(const KernelContext& c, PreparedKernel* prepared) {
+  BlockPlan plan;
+  WEFT_CHECK(make_block_plan(c, c.output_shape(0), 2, &plan));
+  int64_t pixel = plan.planes > 0 ? find_overlap(plan) : -1;
+  if (pixel >= 0) {
+    Shape at = plan.image;
+    for (size_t d = at.size(); d-- > 0; pixel /= plan.image[d]) at[d] = pixel % plan.image[d];
+    return invalid("several strings lie on pixel ", shape_text(at), " of the image ", shape_text(plan.image),
+                   ", but strings have no sum; blocks of them must not overlap");
+  }
+  return prepare_col2im(c, prepared);
 }
 
 Status prepare_im2col(const KernelContext& c, PreparedKernel* prepared) {
   BlockPlan plan;
   WEFT_CHECK(make_block_plan(c, c.shape(0), 1, &plan));
   prepared->cost_ns = static_cast<double>(c.output_count_of(0));
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&im2col<T>>(std::move(plan)); });
+  with_summed(c.dtype(0), [&]<typename T>() { prepared->use<&im2col<T>>(std::move(plan)); });
   return {};
 }
 
 }  // namespace
 
 void add_cpu_col2im(KernelRegistry& kernels) {
-  kernels.add("Col2Im", {"plain", takes_numbers, prepare_col2im});
-  kernels.add("weft.Im2Col", {"plain", takes_numbers, prepare_im2col});
+  kernels.add("Col2Im", {"plain", takes_summed, prepare_col2im});
+  kernels.add("Col2Im", {"strings", [](const KernelContext& c) { return takes_strings(c, takes_summed); },
+                         [](const KernelContext& c, PreparedKernel* prepared) {
+                           return prepare_strings(c, prepare_apart, prepared);
+                         }});
+  kernels.add("weft.Im2Col", {"plain", takes_summed, prepare_im2col});
 }
 
 }  // namespace weft

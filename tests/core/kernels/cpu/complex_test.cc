@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/graph/expr.h"
+#include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
 
@@ -38,6 +39,36 @@ std::vector<Tensor> outputs_of(std::string_view op, const std::vector<Tensor>& i
   }
   for (Expr y : make_all(scope, op, args, std::move(attrs), count)) signature.fetches.push_back(y.id());
   EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  Status status = (*Session::make(graph, {}))->run(signature, feeds, {}, &out);
+  EXPECT_TRUE(status.ok()) << status.text();
+  return out;
+}
+
+// The gradients by the inputs that have one, given that of the output.
+std::vector<Tensor> gradients_of(std::string_view op, const std::vector<Tensor>& inputs, Attrs attrs,
+                                 const Tensor& dy) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  std::vector<Expr> args;
+  Signature signature;
+  std::vector<ValueId> xs;
+  std::vector<Tensor> feeds = inputs, out;
+  feeds.push_back(dy);
+  for (const Tensor& feed : feeds) {
+    const ValueType type = ValueType::tensor(feed.dtype(), to_dims(feed.shape()));
+    signature.feeds.push_back(*graph->add_input(cat("x", signature.feeds.size()), type));
+    if (carries_gradient(type)) xs.push_back(signature.feeds.back());
+    args.emplace_back(scope, signature.feeds.back());
+  }
+  const Expr weight = args.back();
+  args.pop_back();
+  xs.pop_back();
+  const Expr y = make(scope, op, args, std::move(attrs));
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  Result<std::vector<ValueId>> gradients = differentiate(*graph, {y.id()}, xs, {weight.id()});
+  EXPECT_TRUE(gradients.ok()) << gradients.status().text();
+  if (!gradients.ok()) return std::vector<Tensor>(xs.size());
+  signature.fetches = *gradients;
   Status status = (*Session::make(graph, {}))->run(signature, feeds, {}, &out);
   EXPECT_TRUE(status.ok()) << status.text();
   return out;
@@ -113,6 +144,31 @@ TEST(Complex, ResizeHasAGradient) {
   const Attrs linear{{"mode", "linear"}};
   expect_near<Complex128>(outputs_of("weft.ResizeGrad", {dy, x, {}, Tensor::vector<float>({2})}, linear)[0], {2},
                           {{6, 3}, {6, 9}});
+}
+
+// As onnx.reference gives.
+TEST(Complex, Col2ImAddsBothParts) {
+  const std::vector<Complex128> x{{1, 2}, {3, -1}, {0, 0.5}, {-2, 0}, {4, 4}, {1, -1}, {2, 0.25}, {-3, -3}};
+  const std::vector<Complex128> y{{1, 2}, {7, 3}, {1, -0.5}, {0, 0.25}, {-3, -3}};
+  const std::vector<Complex64> x_single(x.begin(), x.end()), y_single(y.begin(), y.end());
+  const Tensor image = Tensor::vector<int64_t>({5}), block = Tensor::vector<int64_t>({2});
+  expect_near<Complex128>(outputs_of("Col2Im", {complex_tensor<Complex128>({1, 2, 4}, x), image, block}, {})[0],
+                          {1, 1, 5}, y);
+  expect_near<Complex64>(outputs_of("Col2Im", {complex_tensor<Complex64>({1, 2, 4}, x_single), image, block}, {})[0],
+                         {1, 1, 5}, y_single);
+  const Attrs padded{{"pads", std::vector<int64_t>{0, 1}}};
+  expect_near<Complex128>(
+      outputs_of("Col2Im", {complex_tensor<Complex128>({1, 2, 4}, x), Tensor::vector<int64_t>({4}), block}, padded)[0],
+      {1, 1, 4}, {y[0], y[1], y[2], y[3]});
+}
+
+// Each element has the gradient of its pixel.
+TEST(Complex, Col2ImHasAGradient) {
+  const Tensor x = complex_tensor<Complex128>({1, 2, 2}, {{1, 0}, {0, 1}, {2, 0}, {0, 2}});
+  const Tensor dy = complex_tensor<Complex128>({1, 1, 3}, {{1, 2}, {3, -4}, {-5, 6}});
+  const std::vector<Tensor> dx =
+      gradients_of("Col2Im", {x, Tensor::vector<int64_t>({3}), Tensor::vector<int64_t>({2})}, {}, dy);
+  expect_near<Complex128>(dx[0], {1, 2, 2}, {{1, 2}, {3, -4}, {3, -4}, {-5, 6}});
 }
 
 // As numpy.unique of the same, which returns inverse indices and counts too.

@@ -1853,9 +1853,11 @@ public final class Ops {
 
   /**
    * An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what lies
-   * on padding is dropped. The gradient takes the blocks out of an image again.
+   * on padding is dropped. Truth values are joined by or. Strings have no sum: no two may lie on one pixel, and one that
+   * none lies on is the empty string. The gradient takes the blocks out of an image again.
    *
-   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param input [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
    * @param imageShape [axes]: the sizes of the image in pixels.
@@ -1868,9 +1870,11 @@ public final class Ops {
 
   /**
    * An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what lies
-   * on padding is dropped. The gradient takes the blocks out of an image again.
+   * on padding is dropped. Truth values are joined by or. Strings have no sum: no two may lie on one pixel, and one that
+   * none lies on is the empty string. The gradient takes the blocks out of an image again.
    *
-   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16.
    *
    * @param input [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
    * @param imageShape [axes]: the sizes of the image in pixels.
@@ -17503,7 +17507,7 @@ public final class Ops {
   /**
    * The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
    *
-   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16.
    *
    * @param image [N, C, D1, ...].
    * @param blockShape [axes]: the sizes of a block.
@@ -17516,7 +17520,7 @@ public final class Ops {
   /**
    * The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
    *
-   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16.
    *
    * @param image [N, C, D1, ...].
    * @param blockShape [axes]: the sizes of a block.
