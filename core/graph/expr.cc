@@ -2,6 +2,7 @@
 #include "core/graph/expr.h"
 
 #include <algorithm>
+#include <complex>
 #include <cstring>
 
 namespace weft {
@@ -100,6 +101,8 @@ Expr scalar(ExprScope& scope, DType dtype, double value) {
     case DType::kU32: *tensor->as<uint32_t>() = static_cast<uint32_t>(value); break;
     case DType::kU64: *tensor->as<uint64_t>() = static_cast<uint64_t>(value); break;
     case DType::kBool: *tensor->as<bool>() = value != 0; break;
+    case DType::kC64: *tensor->as<std::complex<float>>() = static_cast<float>(value); break;
+    case DType::kC128: *tensor->as<std::complex<double>>() = value; break;
     default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return nothing(scope);
   }
   return constant(scope, std::move(*tensor));

@@ -32,13 +32,22 @@ JoinedGrads grad_scan(const Joined& j, bool product) {
 
 }  // namespace
 
-Status check_reduction(const Attrs& attrs) {
-  const std::string& reduction = attrs.s("reduction");
-  for (const char* known : {"none", "add", "mul", "max", "min"}) {
-    if (reduction == known) return {};
+Status check_reduction(const InferContext& c) {
+  const std::string& reduction = c.attrs().s("reduction");
+  const bool extreme = reduction == "max" || reduction == "min";
+  if (reduction == "none") return {};
+  if (!extreme && reduction != "add" && reduction != "mul") {
+    return invalid("attribute 'reduction' is \"", reduction,
+                   "\" but must be \"none\", \"add\", \"mul\", \"max\" or \"min\"");
   }
-  return invalid("attribute 'reduction' is \"", reduction,
-                 "\" but must be \"none\", \"add\", \"mul\", \"max\" or \"min\"");
+  if (c.dtype(0) == DType::kString) {
+    return invalid("attribute 'reduction' is \"", reduction, "\" but must be \"none\" for strings");
+  }
+  if (extreme && is_complex(c.dtype(0))) {
+    return invalid("attribute 'reduction' is \"", reduction,
+                   "\" but must be \"none\", \"add\" or \"mul\" for complex numbers, which have no order");
+  }
+  return {};
 }
 
 Expr coordinates_along(Expr shape, int64_t axis) {
@@ -49,7 +58,10 @@ Expr coordinates_along(Expr shape, int64_t axis) {
   return make(s, "Expand", {laid_along(index, shape, axis), shape});
 }
 
-JoinedGrads grad_joined(const Joined& joined, const std::string& reduction) {
+Result<JoinedGrads> grad_joined(const Joined& joined, const std::string& reduction) {
+  if (reduction == "mul" && is_complex(joined.data.dtype())) {
+    return unimplemented("products of complex numbers have no gradient");
+  }
   if (reduction == "max" || reduction == "min") return grad_extreme(joined);
   return grad_scan(joined, reduction == "mul");
 }

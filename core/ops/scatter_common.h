@@ -5,8 +5,8 @@
 
 namespace weft {
 
-// That the attribute 'reduction' is one of those that ONNX names.
-Status check_reduction(const Attrs& attrs);
+// That the attribute 'reduction' is one of those that ONNX names, and has a meaning for the elements of input 0.
+Status check_reduction(const InferContext& c);
 
 // i64 in the shape `shape`: at each place its coordinate along `axis`, which counts from the front.
 Expr coordinates_along(Expr shape, int64_t axis);
@@ -21,6 +21,6 @@ struct Joined {
 struct JoinedGrads {
   Expr by_data, by_updates;
 };
-JoinedGrads grad_joined(const Joined& joined, const std::string& reduction);
+Result<JoinedGrads> grad_joined(const Joined& joined, const std::string& reduction);
 
 }  // namespace weft

@@ -30,7 +30,7 @@ Status infer_gather_elements(InferContext& c) {
 }
 
 Status infer_scatter_elements(InferContext& c) {
-  WEFT_CHECK(check_reduction(c.attrs()));
+  WEFT_CHECK(check_reduction(c));
   WEFT_CHECK(check_elements(c));
   WEFT_CHECK(infer_same_as_first(c));
   return c.has_rank(1) ? c.check_shape(2, c.dims(1), "'indices'") : Status();
@@ -88,7 +88,7 @@ Status grad_scatter_elements(GradContext& c) {
   } else {
     joined = in_one_row(joined, c.input(1), axis);
   }
-  const JoinedGrads grads = grad_joined(joined, c.attrs().s("reduction"));
+  WEFT_TRY(const JoinedGrads grads, grad_joined(joined, c.attrs().s("reduction")));
   c.set_grad(0, reshape_like(grads.by_data, c.input(0)));
   c.set_grad(2, reshape_like(grads.by_updates, c.input(2)));
   return {};
@@ -137,16 +137,17 @@ void define_op_scatter_elements(OpRegistry& ops) {
       .output("output", "T", "The shape of indices.")
       .infer(infer_gather_elements)
       .grad(grad_gather_elements);
-  scatter_inputs(along_axis(ops.add("ScatterElements"))
-                     .since(18)
-                     .doc("A copy of `data` with elements replaced by those of `updates`, or joined with them, in "
-                          "order: `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of "
-                          "several for one place the last replaces the others. Negative indices count from the end; "
-                          "one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors "
-                          "are 0; equal extremes share it evenly.")
-                     .attr("reduction", "none",
-                           "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins, numbers and truth values "
-                           "alone."))
+  scatter_inputs(
+      along_axis(ops.add("ScatterElements"))
+          .since(18)
+          .doc("A copy of `data` with elements replaced by those of `updates`, or joined with them, in "
+               "order: `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of "
+               "several for one place the last replaces the others. Negative indices count from the end; "
+               "one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors "
+               "are 0; equal extremes share it evenly.")
+          .attr("reduction", "none",
+                "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins. Strings are replaced alone; \"max\" "
+                "and \"min\" are not for complex numbers, which have no order."))
       .inplace(0, 0)
       .infer(infer_scatter_elements)
       .grad(grad_scatter_elements)

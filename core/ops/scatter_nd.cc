@@ -38,7 +38,7 @@ Status check_slices(const InferContext& c, int i, std::optional<int64_t> length)
 }
 
 Status infer_scatter(InferContext& c) {
-  WEFT_CHECK(check_reduction(c.attrs()));
+  WEFT_CHECK(check_reduction(c));
   WEFT_TRY(std::optional<int64_t> length, place_length(c, 0));
   WEFT_CHECK(check_slices(c, 2, length));
   c.output(0) = c.input(0);
@@ -50,12 +50,12 @@ Status grad_scatter(GradContext& c) {
   if (c.attrs().s("reduction") == "add") {
     c.set_grad(0, c.grad(0));
     c.set_grad(2, make(c.scope(), "GatherND", {c.grad(0), c.input(1)}));
-  } else {
-    const JoinedGrads grads =
-        grad_joined({c.input(0), c.input(1), c.input(2), c.output(0), c.grad(0)}, c.attrs().s("reduction"));
-    c.set_grad(0, grads.by_data);
-    c.set_grad(2, grads.by_updates);
+    return {};
   }
+  WEFT_TRY(const JoinedGrads grads,
+           grad_joined({c.input(0), c.input(1), c.input(2), c.output(0), c.grad(0)}, c.attrs().s("reduction")));
+  c.set_grad(0, grads.by_data);
+  c.set_grad(2, grads.by_updates);
   return {};
 }
 
@@ -208,7 +208,8 @@ void define_op_scatter_nd(OpRegistry& ops) {
           "equal extremes share it evenly.")
       .types("T", kTensorTypes)
       .attr("reduction", "none",
-            "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins, what is no string nor complex number.")
+            "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins. Strings are replaced alone; \"max\" and "
+            "\"min\" are not for complex numbers, which have no order.")
       .input("data", "T", "At least one dimension.")
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")
       .input("updates", "T", "The shape of indices without its last axis, then that of a slice of data.")
@@ -240,7 +241,7 @@ void define_op_scatter_nd(OpRegistry& ops) {
           "then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the "
           "end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own "
           "gradient is the same, the other way round.")
-      .types("T", kFloatTypes)
+      .types("T", kFloatTypes | kComplexTypes)
       .flag("reverse", false, "Whether the places are taken from the last to the first.")
       .input("state", "T", "At least one dimension.")
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")

@@ -425,7 +425,7 @@ type ScatterScanOptions struct {
 //
 // Types:
 //
-//   - T: f32, f16, f64, bf16
+//   - T: f32, f16, f64, c64, c128, bf16
 func ScatterScan(state weft.Value, indices weft.Value, factors weft.Value, options ...ScatterScanOptions) (weft.Value, weft.Value) {
 	o, problem := only(options)
 	out := add(nil, "weft.ScatterScan", trim([]weft.Value{state, indices, factors, o.Terms}), weft.Attrs{"reverse": o.Reverse}, o.Name, 2, problem)

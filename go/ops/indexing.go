@@ -234,7 +234,8 @@ type ScatterElementsOptions struct {
 	Name string
 	// The axis that the indices speak of; negative counts from the end.
 	Axis int64
-	// "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone. "": none.
+	// "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for complex
+	// numbers, which have no order. "": none.
 	Reduction string
 }
 
@@ -267,7 +268,8 @@ func ScatterElements(data weft.Value, indices weft.Value, updates weft.Value, op
 type ScatterNDOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number. "": none.
+	// "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for complex
+	// numbers, which have no order. "": none.
 	Reduction string
 }
 

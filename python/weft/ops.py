@@ -4466,8 +4466,8 @@ def scatter_elements(data: ValueLike, indices: ValueLike, updates: ValueLike, *,
 
     Attributes:
         axis (0): The axis that the indices speak of; negative counts from the end.
-        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values
-            alone.
+        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone;
+            "max" and "min" are not for complex numbers, which have no order.
         name: The name of the node.
 
     Returns:
@@ -4500,8 +4500,8 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
             i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Attributes:
-        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex
-            number.
+        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone;
+            "max" and "min" are not for complex numbers, which have no order.
         name: The name of the node.
 
     Returns:
@@ -8197,19 +8197,20 @@ def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms
     own gradient is the same, the other way round.
 
     Inputs:
-        state: At least one dimension. [f32, f16, f64, bf16]
+        state: At least one dimension. [f32, f16, f64, c64, c128, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
         factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64,
-            bf16]
-        terms (optional): The shape of factors; zeros if not given. [f32, f16, f64, bf16]
+            c64, c128, bf16]
+        terms (optional): The shape of factors; zeros if not given. [f32, f16, f64, c64, c128, bf16]
 
     Attributes:
         reverse (False): Whether the places are taken from the last to the first.
         name: The name of the node.
 
     Returns:
-        last: The shape of state: what it has become. [f32, f16, f64, bf16]
-        before: The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
+        last: The shape of state: what it has become. [f32, f16, f64, c64, c128, bf16]
+        before: The shape of factors: for each place what was there before its turn. [f32, f16, f64, c64,
+            c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()

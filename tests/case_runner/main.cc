@@ -37,7 +37,6 @@ void run_file(const char* path, Totals* totals) {
   }
   int orders = 0;
   bool reason = false;  // a case says why there is none to compare
-  TypesChecker types;
   for (const Case& c : *cases) {
     std::vector<std::string> problems = check_case(c);
     if (problems.empty() && c.fails_code.empty()) {
@@ -45,13 +44,10 @@ void run_file(const char* path, Totals* totals) {
       problems = std::move(gradient.problems);
       orders = std::max(orders, gradient.orders);
       reason = reason || !c.gradient;
-      const std::vector<std::string> typed = types.check(c);
+      const std::vector<std::string> typed = check_all_types(c);
       problems.insert(problems.end(), typed.begin(), typed.end());
     }
     report(problems, cat(path, ":", c.line, ": ", c.op, ", case ", c.name), totals);
-  }
-  if (const std::vector<std::string> problems = types.finish(cases->front().op); !problems.empty()) {
-    report(problems, path, totals);
   }
   if (cases->empty() || orders == 2 || (orders == 0 && reason) || !has_gradient(cases->front().op)) return;
   report({"no case compares the gradient and its own gradient with finite differences"}, path, totals);

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <complex>
+#include <set>
+#include <string>
 
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
@@ -12,19 +13,6 @@
 namespace weft {
 
 namespace {
-
-// What no kernel takes, and why. An entry that is not so any more is an error.
-struct Without {
-  const char* op;
-  const char* variable;
-  DTypeSet types;
-  const char* why;
-};
-const Without kWithout[] = {
-    {"ScatterElements", "T", set_of(DType::kString, DType::kC64, DType::kC128),
-     "they have no order, strings no sum either"},
-    {"ScatterND", "T", set_of(DType::kString, DType::kC64, DType::kC128), "they have no order, strings no sum either"},
-};
 
 // Where results are not those of a wide type, cut to the narrow one.
 struct Own {
@@ -62,12 +50,6 @@ const Own kOwn[] = {
 bool has_own_results(const std::string& op, DType dtype) {
   return std::any_of(std::begin(kOwn), std::end(kOwn),
                      [&](const Own& row) { return row.op == op && contains(row.types, dtype); });
-}
-
-bool is_listed(const std::string& op, const std::string& variable, DType dtype) {
-  return std::any_of(std::begin(kWithout), std::end(kWithout), [&](const Without& row) {
-    return row.op == op && row.variable == variable && contains(row.types, dtype);
-  });
 }
 
 // What the numbers of a type are compared with: wide types hold all numbers that are narrower.
@@ -280,7 +262,7 @@ Difference compare_as(const Tensor& found, const Tensor& wide, DType dtype, doub
 
 }  // namespace
 
-std::vector<std::string> TypesChecker::check(const Case& c) {
+std::vector<std::string> check_all_types(const Case& c) {
   std::vector<std::string> problems;
   auto [domain, name] = split_op_name(c.op);
   Result<const OpDef*> found = builtin_ops().get(domain, name);
@@ -310,8 +292,7 @@ std::vector<std::string> TypesChecker::check(const Case& c) {
         Status status = run_case(*narrow, &step, &outputs);
         if (!status.ok() && step == Reached::kBuilt) continue;  // the shape rule says why not
         if (status.code() == Code::kUnimplemented) {
-          refused_.insert({variable.name, dtype});
-          if (!is_listed(c.op, variable.name, dtype)) problems.push_back(cat(what, status.text()));
+          problems.push_back(cat(what, status.text()));
           continue;
         }
         Status wide_status;
@@ -348,20 +329,6 @@ std::vector<std::string> TypesChecker::check(const Case& c) {
           if (!d.same) problems.push_back(cat(what, "output '", c.outputs[i].name, "' ", d.text));
         }
       }
-    }
-  }
-  return problems;
-}
-
-std::vector<std::string> TypesChecker::finish(const std::string& op_name) {
-  std::vector<std::string> problems;
-  for (const Without& row : kWithout) {
-    if (row.op != op_name) continue;
-    for (int number = 1; number < kDTypeCount; ++number) {
-      const DType dtype = static_cast<DType>(number);
-      if (!contains(row.types, dtype) || refused_.count({row.variable, dtype}) != 0) continue;
-      problems.push_back(cat(op_name, " runs with ", row.variable, " as ", dtype_name(dtype),
-                             ", but is listed as without a kernel: ", row.why));
     }
   }
   return problems;

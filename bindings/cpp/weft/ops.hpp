@@ -3036,7 +3036,8 @@ inline Value scatter(const Value& data, const Value& indices, const Value& updat
 struct ScatterElementsAttrs {
   /// The axis that the indices speak of; negative counts from the end.
   int64_t axis = 0;
-  /// "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone.
+  /// "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for
+  /// complex numbers, which have no order.
   std::string reduction = "none";
 };
 
@@ -3060,7 +3061,8 @@ inline Value scatter_elements(const Value& data, const Value& indices, const Val
 
 /// The attributes of ScatterND.
 struct ScatterNDAttrs {
-  /// "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number.
+  /// "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for
+  /// complex numbers, which have no order.
   std::string reduction = "none";
 };
 
@@ -6317,9 +6319,9 @@ struct ScatterScanAttrs {
 
 /// The outputs of weft.ScatterScan.
 struct ScatterScanOutputs {
-  /// The shape of state: what it has become. [f32, f16, f64, bf16]
+  /// The shape of state: what it has become. [f32, f16, f64, c64, c128, bf16]
   Value last;
-  /// The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
+  /// The shape of factors: for each place what was there before its turn. [f32, f16, f64, c64, c128, bf16]
   Value before;
 };
 
@@ -6327,10 +6329,11 @@ struct ScatterScanOutputs {
 /// becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the end; one
 /// outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is the
 /// same, the other way round.
-/// - state: At least one dimension. [f32, f16, f64, bf16]
+/// - state: At least one dimension. [f32, f16, f64, c64, c128, bf16]
 /// - indices: [..., k]: a place of k coordinates each. [i64]
-/// - factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64, bf16]
-/// - terms: The shape of factors; zeros if not given. [f32, f16, f64, bf16, optional]
+/// - factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64, c64, c128,
+/// bf16]
+/// - terms: The shape of factors; zeros if not given. [f32, f16, f64, c64, c128, bf16, optional]
 inline ScatterScanOutputs scatter_scan(const Value& state, const Value& indices, const Value& factors, const Value& terms = Value(), const ScatterScanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reverse", attrs.reverse);

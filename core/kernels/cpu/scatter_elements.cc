@@ -235,10 +235,7 @@ Status prepare_scatter_elements(const KernelContext& c, PreparedKernel* prepared
         default: use_scatter_elements<Join::kMin, T>(c, e, prepared); break;
       }
     };
-    if (dtype == DType::kBool)
-      use.operator()<bool>();
-    else
-      with_type(NumberElements{}, dtype, use);
+    with_type(JoinedElements{}, dtype, use);
   } else if (dtype == DType::kString) {
     if (c.dtype(1) == DType::kI64)
       prepared->use_tensors<&scatter_strings<int64_t>>(StringElements{e, c.output_shape(0)});
@@ -251,10 +248,10 @@ Status prepare_scatter_elements(const KernelContext& c, PreparedKernel* prepared
   return {};
 }
 
-bool joins(DType dtype) { return dtype == DType::kBool || in_list(NumberElements{}, dtype); }
 bool takes_elements(const KernelContext& c) { return c.dtype(0) == DType::kString || movable(c.dtype(0)); }
 bool takes_updates(const KernelContext& c) {
-  return read_join(c.attrs().s("reduction")) == Join::kReplace ? takes_elements(c) : joins(c.dtype(0));
+  return read_join(c.attrs().s("reduction")) == Join::kReplace ? takes_elements(c)
+                                                               : in_list(JoinedElements{}, c.dtype(0));
 }
 
 }  // namespace

@@ -94,8 +94,8 @@ void scan(const State& s, const RunArgs& args) {
       const int64_t from = i * s.slice + k;
       const T was = last[at + k], factor = factors[from];
       before[from] = last[at + k];
-      const T product = was == 0 || factor == 0 ? T(0) : factor * was;
-      last[at + k] = terms == nullptr ? product : product + terms[from];
+      const T scaled = was == T(0) || factor == T(0) ? T(0) : product(factor, was);
+      last[at + k] = terms == nullptr ? scaled : scaled + terms[from];
     }
   }
 }
@@ -139,8 +139,7 @@ Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
 
 bool replaces(const KernelContext& c) { return c.attrs().s("reduction") == "none" && movable(c.dtype(0)); }
 bool joins(const KernelContext& c) {
-  const DType dtype = c.dtype(0);
-  return c.attrs().s("reduction") != "none" && (dtype == DType::kBool || in_list(NumberElements{}, dtype));
+  return c.attrs().s("reduction") != "none" && in_list(JoinedElements{}, c.dtype(0));
 }
 
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
@@ -151,22 +150,19 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
     prepared->use<&replace>(s);
     return {};
   }
-  if (c.dtype(0) == DType::kBool) {
-    prepared->use<&scatter<bool>>(s);
-    return {};
-  }
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });
+  with_type(JoinedElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });
   return {};
 }
 
-bool takes_scan(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
+using ScanElements = Types<float, double, std::complex<float>, std::complex<double>>;
+bool takes_scan(const KernelContext& c) { return in_list(ScanElements{}, c.dtype(0)); }
 
 Status prepare_scan(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
   guess_cost(c, s, 1, prepared);
   s.reverse = c.attrs().b("reverse");
   s.has_terms = c.has_input(3);
-  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scan<T>>(s); });
+  with_type(ScanElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scan<T>>(s); });
   return {};
 }
 

@@ -41,6 +41,8 @@ struct RealOf<std::complex<T>> {
 };
 template <typename T>
 using Real = typename RealOf<T>::type;
+template <typename T>
+inline constexpr bool kIsComplex = !std::is_same_v<T, Real<T>>;
 
 template <typename T>
 constexpr DType element_dtype() {

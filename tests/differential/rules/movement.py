@@ -180,13 +180,20 @@ def gather_elements(m: Maker) -> None:
     indices(m, "indices", tuple(picked), size)
 
 
+def reduction(m: Maker) -> str:
+    """How updates are joined, of types that can be."""
+    drawn: str = m.one_of("reduction", "none", "add", "mul", "max", "min")
+    if drawn != "none":
+        without = {"string", "bool"} | (values.COMPLEX if drawn in ("max", "min") else set())
+        m.allow("T", lambda t: values.element(t) not in without)
+    return drawn
+
+
 @rule("ScatterElements", "Scatter")
 def scatter_elements(m: Maker) -> None:
     shape = m.shape(1)
     axis = m.attr("axis", m.axis(len(shape)))
-    adds = m.op == "ScatterElements" and m.one_of("reduction", "none", "add", "mul", "max", "min") != "none"
-    if adds:
-        m.allow("T", lambda t: values.element(t) not in ("string", "complex64", "complex128", "bool"))
+    adds = m.op == "ScatterElements" and reduction(m) != "none"
     m.input("data", shape)
     picked = [m.integer(0, n) for n in shape]
     if adds:
@@ -214,9 +221,7 @@ def gather_nd(m: Maker) -> None:
 @rule("ScatterND")
 def scatter_nd(m: Maker) -> None:
     shape = m.shape(1, least=1)
-    adds = m.one_of("reduction", "none", "add", "mul", "max", "min") != "none"
-    if adds:
-        m.allow("T", lambda t: values.element(t) not in ("string", "complex64", "complex128", "bool"))
+    adds = reduction(m) != "none"
     m.input("data", shape)
     depth = m.integer(1, len(shape))
     inside = shape[:depth]

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <utility>
 
 #include "core/graph/expr.h"
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
 namespace {
@@ -169,6 +171,87 @@ TEST(Complex, Col2ImHasAGradient) {
   const std::vector<Tensor> dx =
       gradients_of("Col2Im", {x, Tensor::vector<int64_t>({3}), Tensor::vector<int64_t>({2})}, {}, dy);
   expect_near<Complex128>(dx[0], {1, 2, 2}, {{1, 2}, {3, -4}, {3, -4}, {-5, 6}});
+}
+
+// As a loop over numpy's numbers gives.
+TEST(Complex, ScattersJoinBothParts) {
+  const std::vector<Complex128> x{{1, 2}, {3, -1}, {0, 0.5}, {-2, 0}}, u{{2, 1}, {1, -1}, {-1, 0.5}};
+  const std::vector<Complex64> x_single(x.begin(), x.end()), u_single(u.begin(), u.end());
+  const Tensor places = *Tensor::vector<int64_t>({1, 3, -3}).reshaped({3, 1});
+  const std::vector<Complex128> sums{{1, 2}, {4, 0.5}, {0, 0.5}, {-1, -1}};
+  const std::vector<Complex128> products{{1, 2}, {-7.5, 2.5}, {0, 0.5}, {-2, 2}};
+  for (const auto& [reduction, y] : {std::pair{"add", sums}, std::pair{"mul", products}}) {
+    const Attrs attrs{{"reduction", reduction}};
+    expect_near<Complex128>(
+        outputs_of("ScatterND", {complex_tensor<Complex128>({4}, x), places, complex_tensor<Complex128>({3}, u)},
+                   attrs)[0],
+        {4}, y);
+    expect_near<Complex64>(
+        outputs_of("ScatterND",
+                   {complex_tensor<Complex64>({4}, x_single), places, complex_tensor<Complex64>({3}, u_single)},
+                   attrs)[0],
+        {4}, std::vector<Complex64>(y.begin(), y.end()));
+  }
+}
+
+TEST(Complex, ScattersOfElementsJoinBothParts) {
+  const Tensor x = complex_tensor<Complex128>({2, 2}, {{1, 2}, {3, -1}, {0, 0.5}, {-2, 0}});
+  const Tensor u = complex_tensor<Complex128>({2, 2}, {{2, 1}, {1, -1}, {-1, 0.5}, {0, 3}});
+  const Tensor indices = *Tensor::vector<int64_t>({1, 0, 1, -1}).reshaped({2, 2});
+  auto scattered = [&](const char* reduction) {
+    return outputs_of("ScatterElements", {x, indices, u}, {{"axis", int64_t{1}}, {"reduction", reduction}})[0];
+  };
+  expect_near<Complex128>(scattered("add"), {2, 2}, {{2, 1}, {5, 0}, {0, 0.5}, {-3, 3.5}});
+  expect_near<Complex128>(scattered("mul"), {2, 2}, {{3, 1}, {7, 1}, {0, 0.5}, {3, 6}});
+}
+
+// (inf + inf i) times 1 is nan + nan i to numpy, which multiplies out; C++ would make infinities of them.
+TEST(Complex, ScatteredProductsAreMultipliedOut) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = complex_tensor<Complex128>({1}, {{inf, inf}}), one = complex_tensor<Complex128>({1}, {{1, 0}});
+  const Tensor place = *Tensor::vector<int64_t>({0}).reshaped({1, 1});
+  const Tensor y = outputs_of("ScatterND", {x, place, one}, {{"reduction", "mul"}})[0];
+  EXPECT_TRUE(std::isnan(y.as<Complex128>()->real()));
+  EXPECT_TRUE(std::isnan(y.as<Complex128>()->imag()));
+}
+
+TEST(Complex, ScattersHaveNoExtremes) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  const ValueId x = *graph->add_input("x", ValueType::tensor(DType::kC64, {Dim(2)}));
+  const ValueId at = *graph->add_input("at", ValueType::tensor(DType::kI64, {Dim(2)}));
+  expect_error(graph->add("", "ScatterElements", {x, at, x}, {{"reduction", "max"}}, {}).status(),
+               Code::kInvalidArgument,
+               "attribute 'reduction' is \"max\" but must be \"none\", \"add\" or \"mul\" for complex numbers");
+}
+
+// Of a sum both have all of what comes back; what replaces takes it from what it replaces, and the last one from those before.
+TEST(Complex, ScattersHaveGradients) {
+  const Tensor x = complex_tensor<Complex128>({3}, {{1, 0}, {2, 0}, {3, 0}});
+  const Tensor u = complex_tensor<Complex128>({2}, {{0, 1}, {0, 2}});
+  const Tensor dy = complex_tensor<Complex128>({3}, {{1, 2}, {3, -4}, {-5, 6}});
+  const Tensor places = *Tensor::vector<int64_t>({2, 2}).reshaped({2, 1}), indices = Tensor::vector<int64_t>({2, 2});
+  auto check = [&](const char* reduction, const Tensor& at, const char* op, const std::vector<Complex128>& dx,
+                   const std::vector<Complex128>& du) {
+    const std::vector<Tensor> gradients = gradients_of(op, {x, at, u}, {{"reduction", reduction}}, dy);
+    expect_near<Complex128>(gradients[0], {3}, dx);
+    expect_near<Complex128>(gradients[1], {2}, du);
+  };
+  for (const auto& [op, at] : {std::pair{"ScatterND", places}, std::pair{"ScatterElements", indices}}) {
+    check("add", at, op, {{1, 2}, {3, -4}, {-5, 6}}, {{-5, 6}, {-5, 6}});
+    check("none", at, op, {{1, 2}, {3, -4}, {0, 0}}, {{0, 0}, {-5, 6}});
+  }
+  expect_near<Complex128>(
+      gradients_of("GatherElements", {x, indices}, {}, complex_tensor<Complex128>({2}, {{1, 2}, {3, 5}}))[0], {3},
+      {{0, 0}, {0, 0}, {4, 7}});
+}
+
+TEST(Complex, ProductsHaveNoGradient) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  const ValueId x = *graph->add_input("x", ValueType::tensor(DType::kC64, {Dim(2)}));
+  const ValueId at = *graph->add_input("at", ValueType::tensor(DType::kI64, {Dim(2)}));
+  const NodeId node = *graph->add("", "ScatterElements", {x, at, x}, {{"reduction", "mul"}}, {});
+  expect_error(differentiate(*graph, {graph->node(node).output(0)}, {x}, {}).status(), Code::kUnimplemented,
+               "products of complex numbers have no gradient");
 }
 
 // As numpy.unique of the same, which returns inverse indices and counts too.

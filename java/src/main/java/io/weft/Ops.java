@@ -10334,7 +10334,8 @@ public final class Ops {
     }
 
     /**
-     * "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone. Default: none.
+     * "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for
+     * complex numbers, which have no order. Default: none.
      *
      * @param value the value
      * @return this
@@ -10400,7 +10401,8 @@ public final class Ops {
     private ScatterNdOptions() {}
 
     /**
-     * "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number. Default: none.
+     * "none": replaces; "add", "mul", "max", "min": joins. Strings are replaced alone; "max" and "min" are not for
+     * complex numbers, which have no order. Default: none.
      *
      * @param value the value
      * @return this
@@ -21049,7 +21051,7 @@ public final class Ops {
    * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
    * the same, the other way round.
    *
-   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, c64, c128, bf16.
    *
    * @param state at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
@@ -21066,7 +21068,7 @@ public final class Ops {
    * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
    * the same, the other way round.
    *
-   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, c64, c128, bf16.
    *
    * @param state at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
