@@ -1,4 +1,4 @@
-// Trains nets of PyTorch and Keras further, and runs scikit-learn's forest: java -cp weft.jar examples/fine_tune/FineTune.java
+// Trains nets of PyTorch, Keras and scikit-learn further, and runs a forest: java -cp weft.jar examples/fine_tune/FineTune.java
 import io.weft.*;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -10,11 +10,13 @@ class FineTune {
     try (Dataset digits = Dataset.load(Path.of("examples/data/digits.safetensors"), "images", "labels");
         Dataset train = digits.rows(0, 1500);
         Dataset test = digits.rows(1500, 297)) {
-      for (String maker : List.of("pytorch", "torchscript", "keras")) {
+      for (String maker : List.of("pytorch", "torchscript", "keras", "sklearn_mlp")) {
         try (Graph graph = Graph.load(folder.resolve(maker + ".onnx"), new LoadOptions().trainable("*"));
             Session session = new Session(graph)) {
           Value images = graph.inputs().get(0);
-          Value scores = graph.outputs().get(0);
+          Value scores = graph.outputs().get(graph.outputs().size() - 1);
+          // Of scikit-learn there are labels, and then probabilities, whose logarithms are as good as scores.
+          if (maker.equals("sklearn_mlp")) scores = graph.ops().log(scores);
           Value labels = graph.input("labels", DataType.I64, "batch");
           Value loss = graph.ops().softmaxCrossEntropyLoss(scores, labels, o -> o.name("loss"));
           Value accuracy = graph.ops().accuracy(scores, labels, o -> o.name("accuracy"));

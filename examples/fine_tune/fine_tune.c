@@ -1,6 +1,7 @@
-/* Trains nets of PyTorch and Keras further, and runs scikit-learn's forest. */
+/* Trains nets of PyTorch, Keras and scikit-learn further, and runs a forest. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "weft/weft.h"
 
@@ -48,7 +49,11 @@ static void tune(const char* maker, const weft_dataset* train, const weft_datase
   check(weft_graph_load(path, options, &graph));
   weft_options_free(options);
   feeds[0] = weft_graph_input(graph, 0);
-  pair[0] = weft_graph_output(graph, 0);
+  pair[0] = weft_graph_output(graph, weft_graph_output_count(graph) - 1);
+  /* Of scikit-learn there are labels, and then probabilities, whose logarithms are as good as scores. */
+  if (strcmp(maker, "sklearn_mlp") == 0) {
+    check(weft_graph_add(graph, "Log", pair, 1, NULL, NULL, WEFT_ORIGIN, &pair[0], 1));
+  }
   check(weft_graph_add_input(graph, "labels", WEFT_I64, "batch", WEFT_ORIGIN, &feeds[1]));
   pair[1] = feeds[1];
   check(weft_graph_add(graph, "SoftmaxCrossEntropyLoss", pair, 2, NULL, "loss", WEFT_ORIGIN, &loss, 1));
@@ -95,6 +100,7 @@ int main(void) {
   tune("pytorch", train, test);
   tune("torchscript", train, test);
   tune("keras", train, test);
+  tune("sklearn_mlp", train, test);
   count_right("sklearn", "examples/exported/sklearn.onnx", test);
   weft_dataset_free(test);
   weft_dataset_free(train);

@@ -1,4 +1,4 @@
-// Trains nets of PyTorch and Keras further, and runs scikit-learn's forest.
+// Trains nets of PyTorch, Keras and scikit-learn further, and runs a forest.
 #include <cstdio>
 
 #include "weft.hpp"
@@ -16,11 +16,13 @@ int main() {
   auto digits = weft::Dataset::load("examples/data/digits.safetensors", {"images", "labels"});
   auto train = digits.rows(0, 1500), test = digits.rows(1500, 297);
 
-  for (std::string maker : {"pytorch", "torchscript", "keras"}) {
+  for (std::string maker : {"pytorch", "torchscript", "keras", "sklearn_mlp"}) {
     weft::LoadOptions all;
     all.trainable = {"*"};
     auto graph = weft::Graph::load("examples/exported/" + maker + ".onnx", all);
-    auto images = graph.inputs()[0], scores = graph.outputs()[0];
+    auto images = graph.inputs()[0], scores = graph.outputs().back();
+    // Of scikit-learn there are labels, and then probabilities, whose logarithms are as good as scores.
+    if (maker == "sklearn_mlp") scores = weft::log(scores);
     auto labels = graph.input("labels", weft::DType::i64, "batch");
     auto loss = weft::softmax_cross_entropy_loss(scores, labels);
     auto accuracy = weft::accuracy(scores, labels);

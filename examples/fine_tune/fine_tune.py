@@ -1,4 +1,4 @@
-"""Trains nets of PyTorch and Keras further, and runs scikit-learn's forest: python examples/fine_tune/fine_tune.py"""
+"""Trains nets of PyTorch, Keras and scikit-learn further, and runs a forest: python examples/fine_tune/fine_tune.py"""
 
 import weft
 
@@ -12,9 +12,12 @@ def count_right(maker: str, path: str) -> None:
     print(f"{maker}: {(predicted == test[1]).sum()} of {len(predicted)} digits are right")
 
 
-for maker in ("pytorch", "torchscript", "keras"):
+for maker in ("pytorch", "torchscript", "keras", "sklearn_mlp"):
     graph = weft.Graph.load(f"examples/exported/{maker}.onnx", trainable=True)
-    images, scores = graph.inputs[0], graph.outputs[0]
+    images, scores = graph.inputs[0], graph.outputs[-1]
+    # Of scikit-learn there are labels, and then probabilities, whose logarithms are as good as scores.
+    if maker == "sklearn_mlp":
+        scores = weft.log(scores)
     labels = graph.input("labels", "i64", ["batch"])
     loss = weft.softmax_cross_entropy_loss(scores, labels, name="loss")
     accuracy = weft.accuracy(scores, labels, name="accuracy")

@@ -12,11 +12,17 @@ EXAMPLES = ROOT / "examples"
 # 97 %, of which 288 digits of 297 fall short although they print as 97.0.
 DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.3}
 # How many of the test digits the models of examples/exported read rightly: onnxruntime 1.32's outputs for those of PyTorch
-# and Keras, what scikit-learn's own pipeline predicts.
-EXPORTED = {"pytorch": 242, "torchscript": 203, "keras": 225, "sklearn": 219}
+# and Keras, what scikit-learn's own pipelines predict.
+EXPORTED = {"pytorch": 242, "torchscript": 203, "keras": 225, "sklearn": 219, "sklearn_mlp": 246}
+# What scikit-learn's own pipeline of examples/exported/sklearn_text.onnx gives, which its script prints.
+PIPELINE = {
+    "login": {"billing": 0.06190618, "fault": 0.23089108, "login": 0.70720274},
+    "billing": {"billing": 0.71551281, "fault": 0.07042494, "login": 0.21406225},
+    "fault": {"billing": 0.07409885, "fault": 0.91661031, "login": 0.00929084},
+}
 # The most lines of code, comments and blanks not counted.
 MOST_LINES = {"c": 90, "cpp": 45, "python": 30, "java": 40, "go": 45}
-MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15, "fine_tune": 15, "serve": 15}
+MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15, "fine_tune": 15, "pipeline": 0, "serve": 15}
 NO_CODE = re.compile(r'\s*($|//|/?\*|#([^a-z]|$)|""".*"""$)')
 
 
@@ -76,6 +82,19 @@ def test_requests_are_answered_everywhere(language: str, tmp_path: pathlib.Path)
     assert printed.splitlines() == [f"{EXPORTED['pytorch']} of 297 digits are right"]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pipeline_takes_strings_and_gives_maps_everywhere(language: str, tmp_path: pathlib.Path) -> None:
+    programs = Programs(LIBRARY, tmp_path, EXAMPLES / "pipeline" / "pipeline")
+    programs.build(language)
+    printed = programs.output(language, cwd=EXAMPLES if language == "go" else ROOT).splitlines()
+    assert [line.split(":")[0] for line in printed] == list(PIPELINE)
+    for line, wanted in zip(printed, PIPELINE.values(), strict=True):
+        words = line.split()[1:]
+        shares = dict(zip(words[::2], map(float, words[1::2]), strict=True))
+        # Six digits are printed of f32, which sums up a few of them.
+        assert shares == pytest.approx(wanted, abs=1e-6, rel=0)
+
+
 def test_exported_nets_are_trained_further_alike_everywhere(tmp_path: pathlib.Path) -> None:
     programs = built("fine_tune", "fine_tune", tmp_path)
     printed = {}
@@ -87,11 +106,11 @@ def test_exported_nets_are_trained_further_alike_everywhere(tmp_path: pathlib.Pa
             (folder / name).symlink_to(target)
         printed[language] = programs.output(language, cwd=folder)
         written = sorted({file.name for file in folder.iterdir()} - set(inputs))
-        assert written == ["keras_tuned.onnx", "pytorch_tuned.onnx", "torchscript_tuned.onnx"]
+        assert written == [f"{maker}_tuned.onnx" for maker in ("keras", "pytorch", "sklearn_mlp", "torchscript")]
     assert set(written) <= set((ROOT / ".gitignore").read_text().splitlines())
     lines = printed["c"].splitlines()
     assert lines[-1] == f"sklearn: {EXPORTED['sklearn']} of 297 digits are right"
-    for maker in ("pytorch", "torchscript", "keras"):
+    for maker in ("pytorch", "torchscript", "keras", "sklearn_mlp"):
         right = EXPORTED[maker]
         at = lines.index(f"{maker}: accuracy {right / 297:.6f} as exported")
         losses = [float(line.split()[-1]) for line in lines[at + 1 : at + 6]]

@@ -1,4 +1,4 @@
-// Trains nets of PyTorch and Keras further, and runs scikit-learn's forest: go run -C examples ./fine_tune/go
+// Trains nets of PyTorch, Keras and scikit-learn further, and runs a forest: go run -C examples ./fine_tune/go
 package main
 
 import (
@@ -15,9 +15,13 @@ func main() {
 	train, test := must(digits.Rows(0, 1500)), must(digits.Rows(1500, 297))
 	ctx := context.Background()
 
-	for _, maker := range []string{"pytorch", "torchscript", "keras"} {
+	for _, maker := range []string{"pytorch", "torchscript", "keras", "sklearn_mlp"} {
 		graph := must(weft.LoadGraph("exported/"+maker+".onnx", weft.LoadOptions{Trainable: []string{"*"}}))
-		images, scores := graph.Inputs()[0], graph.Outputs()[0]
+		images, scores := graph.Inputs()[0], graph.Outputs()[len(graph.Outputs())-1]
+		// Of scikit-learn there are labels, and then probabilities, whose logarithms are as good as scores.
+		if maker == "sklearn_mlp" {
+			scores = ops.Log(scores)
+		}
 		labels := graph.Input("labels", weft.I64, "batch")
 		loss := ops.SoftmaxCrossEntropyLoss(scores, labels).Named("loss")
 		accuracy := ops.Accuracy(scores, labels).Named("accuracy")
