@@ -310,7 +310,7 @@ class Walk {
       WEFT_CHECK(check_kept_type(from_.type(node.output(i)), out_.graph->type(made.output(i))));
     }
     if (shareable) seen_.emplace(hash, id);
-    if (options_.fold_constants && foldable(*out_.graph, made)) {
+    if (options_.fold_constants && foldable(*out_.graph, made) && options_.awaited.count(made.op->full_name()) == 0) {
       if (auto values = evaluate_node(*out_.graph, made, cpu_kernels())) {
         changed_ = true;
         for (int i = 0; i < node.output_count; ++i) {
@@ -407,12 +407,16 @@ Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, c
 }
 
 namespace {
-// The rules that look for operators before these come apart, of those in the program.
-RewriteOptions rules_ahead(const Program& program, const RewriteOptions& options) {
+std::set<std::string> operators_of(const Program& program) {
   std::set<const OpDef*> present;
   for (NodeId id = 0; id < program.graph->node_count(); ++id) present.insert(program.graph->node(id).op);
   std::set<std::string> names;
   for (const OpDef* op : present) names.insert(op->full_name());
+  return names;
+}
+
+// The rules that look for operators before these come apart, of those in the program.
+RewriteOptions rules_ahead(const std::set<std::string>& names, const RewriteOptions& options) {
   RewriteOptions ahead = options;
   std::erase_if(ahead.rules, [&](const Rule* rule) { return rule->whole == nullptr || names.count(rule->whole) == 0; });
   ahead.expand_bodies = false;
@@ -431,20 +435,34 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
 #endif
     return {};
   };
+  const auto walk_until_same = [&](const RewriteOptions& with) -> Status {
+    for (int i = 0; i < kMaxWalks; ++i) {
+      // Rules look at the graph before the walk, so what is known of the inputs counts from the walk after on.
+      const bool again = new_knowledge;
+      bool changed = false;
+      WEFT_CHECK(walk(with, &changed));
+      if (!changed && !again) break;
+    }
+    return {};
+  };
+  const std::set<std::string> names = operators_of(program);
   RewriteOptions rest = options;
   std::erase_if(rest.rules, [](const Rule* rule) { return rule->whole != nullptr; });
   if (rest.rules.size() < options.rules.size()) {
     bool changed = false;
-    const RewriteOptions ahead = rules_ahead(program, options);
+    const RewriteOptions ahead = rules_ahead(names, options);
     if (!ahead.rules.empty()) WEFT_CHECK(walk(ahead, &changed));
   }
-  for (int i = 0; i < kMaxWalks; ++i) {
-    // Rules look at the graph before the walk, so what is known of the inputs counts from the walk after on.
-    const bool again = new_knowledge;
-    bool changed = false;
-    WEFT_CHECK(walk(rest, &changed));
-    if (!changed && !again) break;
-  }
+  RewriteOptions early = rest;
+  bool waits = false;
+  std::erase_if(early.rules, [&](const Rule* rule) {
+    if (!rule->late) return false;
+    waits = waits || names.count(rule->op) != 0;
+    early.awaited.insert(rule->op);
+    return true;
+  });
+  if (waits) WEFT_CHECK(walk_until_same(early));
+  WEFT_CHECK(walk_until_same(rest));
   return program;
 }
 

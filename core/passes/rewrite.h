@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,9 @@ struct Rule {
   // An operator made of others that the pattern contains: the rule sees a program that has one in a walk of its own,
   // before operators come apart and others join what it looks for.
   const char* whole = nullptr;
+  // What other rules do not know to look through: the rule waits until they find nothing any more. What they ask of
+  // constants may hold some walks later only, as what is computed of constants is one from the next walk on.
+  bool late = false;
 };
 
 class RuleRegistry {
@@ -95,6 +99,9 @@ class RuleRegistry {
 
 struct RewriteOptions {
   std::vector<const Rule*> rules;
+  // Operators that a rule waits for: not to be computed ahead as long as that may put another in their place, whose results
+  // have other bits.
+  std::set<std::string> awaited;
   bool fold_constants = true;
   bool share_equal_nodes = true;  // common sub-expressions
   bool expand_bodies = true;      // operators without a kernel become what they are made of

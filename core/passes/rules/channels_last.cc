@@ -338,18 +338,22 @@ Status sum_to_channels_last(RuleContext& c) {
 
 void add_rule_channels_last(RuleRegistry& rules) {
   const char* name = "channels_last";
-  rules.add({name, "Conv", conv_channels_last});
-  rules.add({name, "weft.FusedConv", conv_channels_last});
-  rules.add({name, "ConvTranspose", conv_transpose_channels_last});
-  rules.add({name, "QLinearConv", conv_integer_channels_last});
-  rules.add({name, "ConvInteger", conv_integer_channels_last});
+  struct Row {
+    const char* op;
+    RuleFn apply;
+  };
+  for (const Row& row :
+       {Row{"Conv", conv_channels_last}, Row{"weft.FusedConv", conv_channels_last},
+        Row{"ConvTranspose", conv_transpose_channels_last}, Row{"QLinearConv", conv_integer_channels_last},
+        Row{"ConvInteger", conv_integer_channels_last}, Row{"weft.ConvGradInput", grad_input_channels_last},
+        Row{"weft.ConvGradWeight", grad_weight_channels_last}}) {
+    rules.add({.name = name, .op = row.op, .apply = row.apply, .late = true});
+  }
   rules.add({"winograd", "weft.ChannelsLastConv", winograd});
   rules.add({"winograd", "weft.ChannelsLastConvGradInput", winograd});
   rules.add({name, "MaxPool", pool_channels_last});
   rules.add({name, "AveragePool", pool_channels_last});
   rules.add({name, "weft.QLinearAveragePool", pool_channels_last});
-  rules.add({name, "weft.ConvGradInput", grad_input_channels_last});
-  rules.add({name, "weft.ConvGradWeight", grad_weight_channels_last});
   rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
   rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
   rules.add({name, "weft.SumTo", sum_to_channels_last});

@@ -1,5 +1,7 @@
 // Matrix products and convolutions take up the bias that follows, and the limits of a Relu or Clip; matrix products, what
 // transposes their operands.
+#include <algorithm>
+
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -12,17 +14,24 @@ bool has_fused_kernel(const RuleContext& c) {
 
 bool same_dims(const ValueType& a, const ValueType& b) { return a.has_rank && b.has_rank && a.dims == b.dims; }
 
+// A number for each of the last axis: [N], [1, N] or the like.
+bool by_last(const ValueType& type, const Dim& last) {
+  return type.has_rank && !type.dims.empty() && type.dims.back() == last &&
+         std::all_of(type.dims.begin(), type.dims.end() - 1, [](const Dim& dim) { return dim.is(1); });
+}
+
 // A MatMul by matrices and a vector along its last axis.
 bool fuse_matmul_bias(RuleContext& c, int side) {
   const Node* product = c.input_from(side, "MatMul", true);
   if (product == nullptr) return false;
   const ValueType &out = c.type(product->output(0)), &bias = c.type(c.input(1 - side));
   const ValueType& right = c.type(product->inputs[1]);
-  bool fits = same_dims(out, c.type(c.node.output(0))) && right.has_rank && right.dims.size() >= 2 && bias.has_rank &&
-              bias.dims.size() == 1 && bias.dims[0] == out.dims.back();
+  bool fits = same_dims(out, c.type(c.node.output(0))) && right.has_rank && right.dims.size() >= 2 &&
+              !out.dims.empty() && by_last(bias, out.dims.back());
   if (!fits) return false;
-  c.replace(make(c.scope(), "weft.FusedMatMul",
-                 {c.mapped(product->inputs[0]), c.mapped(product->inputs[1]), c.mapped_input(1 - side)}));
+  Expr vector = c.mapped_input(1 - side);
+  if (bias.dims.size() > 1) vector = reshape(vector, constant_ints(c.scope(), {-1}));
+  c.replace(make(c.scope(), "weft.FusedMatMul", {c.mapped(product->inputs[0]), c.mapped(product->inputs[1]), vector}));
   return true;
 }
 

@@ -14,6 +14,7 @@ TEST(Fuse, MatMulTakesBiasAndRelu) {
   t.expect("weft.FusedMatMul", bias + matmul(a, b));
   t.expect("weft.FusedMatMul", relu(matmul(a, b) + bias));
   t.expect("weft.FusedMatMul", relu(matmul(a, b)));
+  t.expect("Reshape weft.FusedMatMul", matmul(a, b) + t.in({1, 9}));
 }
 
 TEST(Fuse, BatchesOfMatMul) {
