@@ -133,6 +133,12 @@ def mine_rms_norm(net: Net, x: str) -> str:
     return net.node("Mul", net.node("Div", x, root), net.vector(1))
 
 
+def tensorflow_rms_norm(net: Net, x: str) -> str:
+    """tf.square and tf.math.rsqrt as tf2onnx writes them, the scale on the root's side."""
+    root = net.node("Sqrt", net.node("Add", net.mean(net.node("Mul", x, x)), net.scalar(1e-6)))
+    return net.node("Mul", x, net.node("Mul", net.node("Reciprocal", root), net.vector(1)))
+
+
 def torchscript_gelu(net: Net, x: str) -> str:
     erf = net.node("Erf", net.node("Div", x, net.number(2**0.5)))
     return net.node("Mul", net.node("Mul", x, net.node("Add", erf, net.number(1))), net.number(0.5))
@@ -195,6 +201,7 @@ PATTERNS: list[tuple[Build, int, str]] = [
     (torchscript_llama, 17, "RMSNormalization"),
     (dynamo_llama, 18, "RMSNormalization"),
     (mine_rms_norm, 20, "RMSNormalization"),
+    (tensorflow_rms_norm, 15, "RMSNormalization"),
     (torchscript_gelu, 13, "Gelu"),
     (dynamo_gelu, 18, "Gelu"),
     (tensorflow_gelu, 13, "Gelu"),

@@ -112,11 +112,21 @@ Status fuse_layer_norm(RuleContext& c) {
   return {};
 }
 
-// x * s + (bias - mean * s) with s = scale / root, which TensorFlow makes of it.
-void fuse_product_and_shift(RuleContext& c, const Node& product, const Node& shift) {
-  const Node* back = c.producer_of(shift.inputs[1], "Mul", true);
+// The mean of which this is the negative; any other value itself.
+ValueId not_negated(const RuleContext& c, ValueId id) {
+  const Node* negative = c.producer_of(id, "Neg", true);
+  return negative != nullptr ? negative->inputs[0] : id;
+}
+
+// x * s + (bias - mean * s) with s = scale / root, which TensorFlow makes of it; Keras has bias + -mean * s in the brackets, with
+// the operands either way.
+void fuse_product_and_shift(RuleContext& c, const Node& product, const Node& shift, size_t bias) {
+  const bool adds = shift.is("Add");
+  const Node* back = c.producer_of(shift.inputs[1 - bias], "Mul", true);
   for (size_t i = 0; back != nullptr && i < 2; ++i) {
-    const OverLast x = mean_of(c, back->inputs[i]);
+    const ValueId mean = adds ? not_negated(c, back->inputs[i]) : back->inputs[i];
+    if (adds && mean == back->inputs[i]) continue;
+    const OverLast x = mean_of(c, mean);
     const ValueId factor = back->inputs[1 - i];
     const bool same = (product.inputs[0] == x.of && product.inputs[1] == factor) ||
                       (product.inputs[1] == x.of && product.inputs[0] == factor);
@@ -125,15 +135,20 @@ void fuse_product_and_shift(RuleContext& c, const Node& product, const Node& shi
     const OverLast& square = scaled.root.square;
     if (!square.found() || square.axes != x.axes || !(centred(c, square.of) == x)) continue;
     const ValueId scale = scaled.over.empty() ? kNoValue : scaled.over[0];
-    replace_by(c, {"LayerNormalization", x, scaled.root.epsilon, scale, shift.inputs[0]});
+    replace_by(c, {"LayerNormalization", x, scaled.root.epsilon, scale, shift.inputs[bias]});
     return;
   }
 }
 
 Status fuse_shifted_layer_norm(RuleContext& c) {
   for (int side : {0, 1}) {
-    const Node *product = c.input_from(side, "Mul", true), *shift = c.input_from(1 - side, "Sub", true);
-    if (product != nullptr && shift != nullptr && !c.replaced()) fuse_product_and_shift(c, *product, *shift);
+    const Node* product = c.input_from(side, "Mul", true);
+    const Node *difference = c.input_from(1 - side, "Sub", true), *sum = c.input_from(1 - side, "Add", true);
+    if (product == nullptr) continue;
+    if (difference != nullptr && !c.replaced()) fuse_product_and_shift(c, *product, *difference, 0);
+    for (size_t bias : {0, 1}) {
+      if (sum != nullptr && !c.replaced()) fuse_product_and_shift(c, *product, *sum, bias);
+    }
   }
   return {};
 }

@@ -80,6 +80,26 @@ TEST(FuseLayerNorm, TheProductAndShiftOfTensorFlow) {
   }
 }
 
+// What is added is the mean with its sign turned.
+TEST(FuseLayerNorm, TheProductAndShiftOfKeras) {
+  for (bool scaled : {true, false}) {
+    for (bool turned : {false, true}) {
+      NormTest t;
+      Expr m = mean(t.x), d = t.x - m, s = inverse(root(d));
+      if (scaled) s = s * t.scale;
+      Expr less = make(t.scope, "Neg", {m});
+      Expr y = turned ? (t.bias + s * less) + s * t.x : t.x * s + (less * s + t.bias);
+      t.expect("LayerNormalization", y);
+    }
+  }
+  NormTest t;
+  Expr m = mean(t.x), s = inverse(root(t.x - m)), other = mean(t.bias * t.x);
+  const std::string plus = t.left(t.x * s + (m * s + t.bias)),
+                    another = t.left(t.x * s + (make(t.scope, "Neg", {other}) * s + t.bias));
+  EXPECT_EQ(plus.find("LayerNormalization"), std::string::npos) << plus;
+  EXPECT_EQ(another.find("LayerNormalization"), std::string::npos) << another;
+}
+
 TEST(FuseLayerNorm, WithoutScaleOrBias) {
   expect_forms("LayerNormalization",
                {[](NormTest& t) { return normalized(t.x); }, [](NormTest& t) { return normalized(t.x) * t.scale; },
