@@ -50,10 +50,13 @@ Status body(BodyContext& c) {
   }
   if (!c.attrs().b("keys_last")) k = swap_last_two(k);
   Expr scores = matmul(q * c.attrs().f("scale"), k);
-  if (c.has_input(3)) scores = scores + c.input(3);
+  const bool mask_last = c.attrs().b("mask_last");
+  if (c.has_input(3) && !mask_last) scores = scores + c.input(3);
   if (c.has_input(4)) {
-    scores = where(c.input(4), scores, scalar_like(scores, -std::numeric_limits<double>::infinity()));
+    const double out = c.attrs().has("left_out") ? c.attrs().f("left_out") : -std::numeric_limits<double>::infinity();
+    scores = where(c.input(4), scores, scalar_like(scores, out));
   }
+  if (c.has_input(3) && mask_last) scores = scores + c.input(3);
   const Expr p = c.attrs().b("nan_is_zero") ? numbers_or_zero(scores) : weights(scores, c.attrs().b("empty_is_zero"));
   const Expr y = matmul(p, v);
   c.set_output(0, heads_inside ? swap_heads(y) : y);
@@ -125,6 +128,9 @@ void define_op_fused_attention(OpRegistry& ops) {
       .flag("heads_inside", false, "Whether Q, K, V and Y are [N, L, heads, features].")
       .flag("empty_is_zero", false, "Whether a query that may look at no key gives 0, and not NaN.")
       .flag("nan_is_zero", false, "Whether each query whose weights would be NaN has weights of 0.")
+      .optional_attr("left_out", AttrKind::kFloat,
+                     "The score of a key that is not allowed: minus infinity if not given.")
+      .flag("mask_last", false, "Whether the mask is added to what is not allowed, too.")
       .input("Q", "T", "[..., L, features].")
       .input("K", "T", "[..., keys, features].")
       .input("V", "T", "[..., keys, features of its own].")

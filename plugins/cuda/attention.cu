@@ -443,6 +443,7 @@ bool broadcasts(const Node& node, int input, int32_t dtype) {
 bool accepts(const Node& node) {
   const Value &q = node.input(0), &k = node.input(1), &v = node.input(2);
   const size_t rank = q.shape.size();
+  if (node.has_attr("left_out") || flag(node, "mask_last")) return false;
   if ((q.dtype != WEFT_F32 && q.dtype != WEFT_F64) || k.dtype != q.dtype || v.dtype != q.dtype) return false;
   if (rank < 2 || rank > kMostLead + 2 || k.shape.size() != rank || v.shape.size() != rank) return false;
   if (q.count() == 0 || k.count() == 0 || v.count() == 0) return false;

@@ -35,6 +35,8 @@ struct State {
   Gemm<T> scores, values;                                                      // of a block; `n` and `k` of all keys
   Mask mask, allowed;
   int mask_input;  // the other one is the next
+  bool mask_last;
+  T left_out = -std::numeric_limits<T>::infinity();  // the score of what is not allowed
   bool empty_is_zero, nan_is_zero;
   bool turns_keys = true;  // else a query is multiplied with each key where it lies
   int64_t rows;            // queries of a block
@@ -55,20 +57,21 @@ int64_t end_of(const uint8_t* allowed, int64_t n) {
   return n;
 }
 
-// Adds a mask to products, or makes them minus infinity where they are not allowed.
 template <typename T>
-void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
-  if (s.mask.given) {
-    const T* mask = args.input<T>(s.mask_input) + s.mask.at[static_cast<size_t>(head)] + query * s.mask.row;
-    const auto& add = arithmetic_table(T()).add;
-    (s.mask.column == 0 ? add.a_alone : add.both)(products, mask, products, keys);
-  }
+void add_mask(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
+  if (!s.mask.given) return;
+  const T* mask = args.input<T>(s.mask_input) + s.mask.at[static_cast<size_t>(head)] + query * s.mask.row;
+  const auto& add = arithmetic_table(T()).add;
+  (s.mask.column == 0 ? add.a_alone : add.both)(products, mask, products, keys);
+}
+
+template <typename T>
+void leave_out(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
   if (!s.allowed.given) return;
   const uint8_t* allowed =
       args.input<uint8_t>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
-  constexpr T kOut = -std::numeric_limits<T>::infinity();
   if (s.allowed.column == 0) {
-    if (!*allowed) std::fill_n(products, keys, kOut);
+    if (!*allowed) std::fill_n(products, keys, s.left_out);
     return;
   }
   // Most masks allow what comes first, and nothing behind that.
@@ -76,9 +79,17 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
   if (no == nullptr) return;
   const int64_t end = end_of(allowed, keys);
   for (int64_t i = static_cast<const uint8_t*>(no) - allowed; i < end; ++i) {
-    if (!allowed[i]) products[i] = kOut;
+    if (!allowed[i]) products[i] = s.left_out;
   }
-  std::fill_n(products + end, keys - end, kOut);
+  std::fill_n(products + end, keys - end, s.left_out);
+}
+
+// Puts both masks on products.
+template <typename T>
+void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
+  if (!s.mask_last) add_mask(s, args, head, query, keys, products);
+  leave_out(s, args, head, query, keys, products);
+  if (s.mask_last) add_mask(s, args, head, query, keys, products);
 }
 
 template <typename T>
@@ -92,10 +103,12 @@ void make_weights(const State<T>& s, T* products, int64_t keys) {
     rows.softmax(products, products, keys);
 }
 
-// How many keys some queries look at together, in whole panels: with a causal mask, half of them on average.
+// How many keys some queries look at together, in whole panels: with a causal mask, half of them on average. What is left out
+// counts if its score is a number: a query that may look at nothing looks at all of it.
 template <typename T>
 int64_t keys_of(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t count) {
-  if (!s.allowed.given || s.allowed.column == 0) return s.keys;
+  if (!s.allowed.given || s.allowed.column == 0 || s.mask_last) return s.keys;
+  if (s.left_out != -std::numeric_limits<T>::infinity()) return s.keys;
   const uint8_t* allowed =
       args.input<uint8_t>(s.mask_input + 1) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
   int64_t most = 1;
@@ -234,6 +247,8 @@ State<T> read_state(const KernelContext& c, int mask_input) {
   s.keys = k[inside ? 1 : last ? k.size() - 1 : k.size() - 2];
   s.empty_is_zero = c.attrs().b("empty_is_zero");
   s.nan_is_zero = c.attrs().has("nan_is_zero") && c.attrs().b("nan_is_zero");
+  s.mask_last = c.attrs().has("mask_last") && c.attrs().b("mask_last");
+  if (c.attrs().has("left_out")) s.left_out = static_cast<T>(c.attrs().f("left_out"));
   read_strides(c, &s);
   const Shape lead = inside ? Shape{s.images, s.heads} : Shape(q.begin(), q.end() - 2);
   s.mask = read_mask(c, mask_input, lead, s.queries, s.keys);

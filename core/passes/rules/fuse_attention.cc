@@ -15,6 +15,10 @@ struct Scores {
   ValueId at;  // where the pattern has been followed to
   double scale = 1;
   ValueId mask = kNoValue, allowed = kNoValue;
+  bool allowed_is_not = false;  // the truth values say what is left out
+  double left_out = kOut;
+  bool mask_last = false;
+  bool viewed = false;  // with other axes before the last two in between
   bool empty_is_zero = false, nan_is_zero = false;
 };
 
@@ -62,13 +66,20 @@ bool skip_softmax(const RuleContext& c, ValueId weights, Scores* found) {
   return true;
 }
 
-// Behind a mask of truth values.
+// Behind a mask of truth values, which puts minus infinity or some number, as the least that there is, in place of scores.
 void skip_allowed(const RuleContext& c, Scores* found) {
   const Node* where = c.producer_of(found->at, "Where", false);
-  if (where == nullptr || c.constant_number(where->inputs[2]) != kOut) return;
-  if (c.type(where->inputs[1]).dims != c.type(found->at).dims) return;
-  found->allowed = where->inputs[0];
-  found->at = where->inputs[1];
+  for (size_t side : {1, 2}) {
+    if (where == nullptr || c.type(where->inputs[side]).dims != c.type(found->at).dims) continue;
+    const std::optional<double> number = c.constant_number(where->inputs[3 - side]);
+    // Attributes hold what f32 does.
+    if (!number || static_cast<double>(static_cast<float>(*number)) != *number) continue;
+    found->allowed = where->inputs[0];
+    found->allowed_is_not = side == 2;
+    found->left_out = *number;
+    found->at = where->inputs[side];
+    return;
+  }
 }
 
 // What a factor or divisor is put on, if the value is that: of scores, or of queries and keys each, as PyTorch has it.
@@ -90,8 +101,20 @@ bool multiplies_alone(const Node& node) {
   return node.inputs.size() == 2 && !node.attrs.has("low") && !node.attrs.has("high");
 }
 
-const Node* product_at(const RuleContext& c, ValueId id) {
-  const Node& node = c.from.producer(id);
+// Behind reshapes that change nothing of the last two axes, as tf2onnx has them around the products of an einsum.
+ValueId skip_views(const RuleContext& c, ValueId id, bool* viewed) {
+  for (;;) {
+    const Node& node = c.from.producer(id);
+    if ((!node.is("Reshape") && !node.is("Squeeze") && !node.is("Unsqueeze")) || c.uses(id) != 1) return id;
+    const Dims &in = c.type(node.inputs[0]).dims, &out = c.type(id).dims;
+    if (in.size() < 2 || out.size() < 2 || !std::equal(in.end() - 2, in.end(), out.end() - 2)) return id;
+    *viewed = true;
+    id = node.inputs[0];
+  }
+}
+
+const Node* product_at(const RuleContext& c, ValueId id, bool* viewed) {
+  const Node& node = c.from.producer(skip_views(c, id, viewed));
   return (node.is("MatMul") || node.is(kWeftDomain, "FusedMatMul")) && multiplies_alone(node) ? &node : nullptr;
 }
 
@@ -106,7 +129,7 @@ Expr operand(const RuleContext& c, const Node& product, size_t i, ValueId id) {
 const Node* find_products(const RuleContext& c, Scores* found) {
   const Scores start = *found;
   found->at = skip_scale(c, found->at, &found->scale);
-  if (const Node* products = product_at(c, found->at)) return products;
+  if (const Node* products = product_at(c, found->at, &found->viewed)) return products;
   const Node* sum = c.producer_of(start.at, "Add", false);
   if (sum == nullptr) return nullptr;
   for (size_t side : {0, 1}) {
@@ -114,8 +137,12 @@ const Node* find_products(const RuleContext& c, Scores* found) {
     found->mask = sum->inputs[1 - side];
     found->at = sum->inputs[side];
     if (c.type(found->at).dims != c.type(start.at).dims) continue;
+    if (found->allowed == kNoValue) {
+      skip_allowed(c, found);
+      found->mask_last = found->allowed != kNoValue;
+    }
     found->at = skip_scale(c, found->at, &found->scale);
-    if (const Node* products = product_at(c, found->at)) return products;
+    if (const Node* products = product_at(c, found->at, &found->viewed)) return products;
   }
   return nullptr;
 }
@@ -134,10 +161,13 @@ std::vector<int64_t> last_two_swapped(size_t rank) {
 
 Status fuse_attention(RuleContext& c) {
   Scores found{kNoValue};
-  if (!multiplies_alone(c.node) || c.attrs().has("permA") || !skip_softmax(c, c.input(0), &found)) return {};
+  if (!multiplies_alone(c.node) || c.attrs().has("permA")) return {};
+  if (!skip_softmax(c, skip_views(c, c.input(0), &found.viewed), &found)) return {};
   skip_allowed(c, &found);
   const Node* products = find_products(c, &found);
   if (products == nullptr) return {};
+  // A mask has the axes that there are in between.
+  if (found.viewed && (found.mask != kNoValue || found.allowed != kNoValue)) return {};
   // A gradient needs the values in between: where there is one, the pieces stay. The factors may be needed elsewhere.
   const auto alone = [&](ValueId queries, ValueId keys) {
     return used_here_alone(c, {queries, keys, c.input(1), found.mask, found.allowed});
@@ -163,11 +193,37 @@ Status fuse_attention(RuleContext& c) {
   const bool turns = turn != nullptr && !products->attrs.has("permB") &&
                      turn->attrs.ints_or_empty("perm") == last_two_swapped(k.dims().size());
   if (turns) k = c.mapped(turn->inputs[0]);
-  const Expr y = c.make_with_kernel(kOp, {q, k, v, c.mapped(found.mask), c.mapped(found.allowed)},
-                                    {{"scale", scale},
-                                     {"keys_last", int64_t{!turns}},
-                                     {"empty_is_zero", int64_t{found.empty_is_zero}},
-                                     {"nan_is_zero", int64_t{found.nan_is_zero}}});
+  Expr allowed = c.mapped(found.allowed);
+  if (found.allowed_is_not) allowed = make(c.scope(), "Not", {allowed});
+  Attrs attrs{{"scale", scale},
+              {"keys_last", int64_t{!turns}},
+              {"mask_last", int64_t{found.mask_last}},
+              {"empty_is_zero", int64_t{found.empty_is_zero}},
+              {"nan_is_zero", int64_t{found.nan_is_zero}}};
+  if (found.left_out != kOut) attrs.set("left_out", found.left_out);
+  const Expr y = c.make_with_kernel(kOp, {q, k, v, c.mapped(found.mask), allowed}, std::move(attrs));
+  if (y.valid() && y.dims() == c.type(c.node.output(0)).dims) c.replace(y);
+  return {};
+}
+
+// A factor that became a constant later, and the turn of the keys behind it.
+Status take_factors(RuleContext& c) {
+  double scale = c.attrs().f("scale");
+  ValueId at[2];
+  for (int i : {0, 1}) at[i] = c.uses(c.input(i)) == 1 ? skip_scale(c, c.input(i), &scale) : c.input(i);
+  bool keys_last = c.attrs().b("keys_last");
+  const Node* turn = keys_last ? c.producer_of(at[1], "Transpose", false) : nullptr;
+  if (turn != nullptr && turn->attrs.ints_or_empty("perm") == last_two_swapped(c.type(at[1]).dims.size())) {
+    at[1] = turn->inputs[0];
+    keys_last = false;
+  }
+  if (at[0] == c.input(0) && at[1] == c.input(1)) return {};
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  for (int i : {0, 1}) inputs[static_cast<size_t>(i)] = c.mapped(at[i]);
+  Attrs attrs = c.attrs();
+  attrs.set("scale", scale);
+  attrs.set("keys_last", int64_t{keys_last});
+  const Expr y = c.make_with_kernel(kOp, inputs, std::move(attrs));
   if (y.valid()) c.replace(y);
   return {};
 }
@@ -206,6 +262,7 @@ Status fuse_heads(RuleContext& c) {
 
 void add_rule_fuse_attention(RuleRegistry& rules) {
   for (const char* op : {"MatMul", "weft.FusedMatMul"}) rules.add({"fuse_attention", op, fuse_attention});
+  rules.add({"fuse_attention", kOp, take_factors});
   rules.add({"fuse_attention", "Transpose", fuse_heads});
 }
 

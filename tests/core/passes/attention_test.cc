@@ -79,6 +79,78 @@ TEST(FuseAttention, KeysThatAreTurnedAsThreeAxes) {
   EXPECT_EQ(t.left(other), "Transpose Reshape Transpose Reshape") << t.left(other);
 }
 
+// As transformers had it: the least number in place of scores that are left out, and then perhaps a mask that is added.
+TEST(FuseAttention, ANumberInPlaceOfScores) {
+  AttentionTest t;
+  const double least = std::numeric_limits<float>::lowest();
+  Expr q = t.noise({2, 3, 5, 4}), k = t.noise({2, 3, 4, 7}), v = t.noise({2, 3, 7, 6}), mask = t.noise({2, 1, 1, 7});
+  Expr scores = matmul(q, k) / t.number(2), no = make(t.scope, "Not", {t.causal()});
+  for (double number : {least, -10000.0, 0.25, -std::numeric_limits<double>::infinity()}) {
+    Expr out = t.number(number);
+    for (Expr x : {where(t.causal(), scores, out), where(no, out, scores), where(t.causal(), scores, out) + mask,
+                   mask + where(no, out, scores), where(t.causal(), scores + mask, out)}) {
+      Expr y = matmul(t.softmax(x), v);
+      EXPECT_EQ(t.left(y), "weft.FusedAttention") << number;
+      t.expect_close(y);
+    }
+  }
+  // A number for each key, and one that no f32 holds.
+  Expr several = matmul(t.softmax(where(t.causal(), scores, t.noise({7}))), v);
+  EXPECT_EQ(t.left(several).find("weft.FusedAttention"), std::string::npos);
+  Expr wide = where(t.causal(), cast(scores, DType::kF64), scalar(t.scope, DType::kF64, -1e300));
+  EXPECT_EQ(t.left(matmul(t.softmax(wide), cast(v, DType::kF64))).find("weft.FusedAttention"), std::string::npos);
+}
+
+// Two queries with the same scores of two keys, 1 and 2; values are 10 and 30. The first may look at nothing: with a number in
+// place of both scores it has the mean of the values, with minus infinity in place of them NaN.
+TEST(FuseAttention, AQueryThatMayLookAtNothing) {
+  for (double number : {-10000.0, static_cast<double>(std::numeric_limits<float>::lowest())}) {
+    AttentionTest t;
+    Expr q = t.input<float>({2, 1}, {1, 1}), k = t.input<float>({1, 2}, {1, 2}), v = t.input<float>({2, 1}, {10, 30});
+    Tensor allowed = *Tensor::make(DType::kBool, {2, 2});
+    for (int i = 0; i < 4; ++i) allowed.as<bool>()[i] = i >= 2;
+    Expr scores = where(constant(t.scope, allowed), matmul(q, k), t.number(number));
+    Expr y = matmul(t.softmax(scores), v);
+    EXPECT_EQ(t.left(y), "weft.FusedAttention");
+    const Tensor got = t.run(y, {});
+    EXPECT_EQ(got.as<float>()[0], 20);
+    EXPECT_NEAR(got.as<float>()[1], 24.6211715726, 1e-5);  // (10 e + 30 e^2) / (e + e^2)
+    // Behind it a mask that leaves the second key out: of two numbers the larger one.
+    Expr masked = matmul(t.softmax(scores + t.input<float>({2}, {0, -20000})), v);
+    EXPECT_EQ(t.left(masked), "weft.FusedAttention");
+    EXPECT_EQ(t.run(masked, {}).as<float>()[0], number == -10000 ? 10 : 20);
+    EXPECT_EQ(t.run(masked, {}).as<float>()[1], 10);
+  }
+}
+
+// As tf2onnx writes an einsum: images and heads as one axis for the products.
+TEST(FuseAttention, ViewsBetweenTheProducts) {
+  AttentionTest t;
+  Expr q = t.noise({6, 5, 4}), k = t.noise({6, 4, 7}), v = t.noise({6, 7, 3}), mask = t.noise({2, 1, 1, 7});
+  Expr scores = reshape(matmul(q, k), constant_ints(t.scope, {2, 3, 5, 7})) * t.number(0.5);
+  const auto seen = [&](Expr x) { return matmul(reshape(t.softmax(x), constant_ints(t.scope, {6, 5, 7})), v); };
+  EXPECT_EQ(t.left(seen(scores)), "weft.FusedAttention");
+  t.expect_close(seen(scores));
+  // A mask has the axes in between.
+  EXPECT_EQ(t.left(seen(scores + mask)).find("weft.FusedAttention"), std::string::npos);
+  t.expect_close(seen(scores + mask));
+  // Here the softmax goes over other rows.
+  Expr other = reshape(matmul(q, k), constant_ints(t.scope, {6, 7, 5}));
+  EXPECT_EQ(t.left(matmul(reshape(t.softmax(other), constant_ints(t.scope, {6, 5, 7})), v)).find("weft.FusedAttention"),
+            std::string::npos);
+}
+
+// A factor that is a constant only when attention has been put together.
+TEST(FuseAttention, FactorsThatBecomeConstants) {
+  AttentionTest t;
+  Expr q = t.noise({2, 3, 5, 4}), k = t.noise({2, 3, 7, 4}), v = t.noise({2, 3, 7, 6});
+  Expr size = cast(make(t.scope, "Shape", {q}, {{"start", -1}}), DType::kF32);
+  Expr root = make(t.scope, "Sqrt", {t.number(1) / make(t.scope, "Sqrt", {size})});
+  Expr y = matmul(t.softmax(matmul(q * root, swap_last_two(k) * root)), v);
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+}
+
 TEST(FuseAttention, OneHeadAndManyAxes) {
   AttentionTest t;
   Expr q = t.noise({5, 4}), k = t.noise({4, 7}), v = t.noise({7, 2}), y = matmul(t.softmax(matmul(q, k)), v);

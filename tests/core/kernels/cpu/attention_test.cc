@@ -17,6 +17,8 @@ struct Look {
   bool heads_inside, keys_last;
   enum Kind { kNone, kWhole, kRow, kColumn } mask = kNone, allowed = kNone;
   bool empty_is_zero = false;
+  double left_out = -std::numeric_limits<double>::infinity();
+  bool mask_last = false;
 };
 
 const Look kLooks[] = {
@@ -28,6 +30,9 @@ const Look kLooks[] = {
     {1, 12, 64, 128, 64, 64, true, false, Look::kColumn},
     {1, 1, 200, 2050, 4, 6, false, false, Look::kNone, Look::kWhole, true},
     {2, 2, 17, 33, 16, 16, true, false, Look::kNone, Look::kColumn, true},
+    {1, 2, 130, 70, 33, 17, true, false, Look::kRow, Look::kWhole, false, -2, true},
+    {1, 2, 130, 70, 33, 17, true, false, Look::kRow, Look::kWhole, false, -1e30},
+    {2, 1, 9, 300, 8, 40, false, true, Look::kWhole, Look::kRow, true, -std::numeric_limits<double>::infinity(), true},
 };
 
 std::vector<double> noise(int64_t count, uint64_t seed) {
@@ -95,8 +100,10 @@ struct Problem {
           auto place = [&](const Spread& s) {
             return static_cast<size_t>(head % l.heads * s.head + query * s.row + key * s.column);
           };
-          if (l.mask != Look::kNone) score += mask[place(masks)];
-          if (l.allowed != Look::kNone && !allowed[place(truths)]) score = -std::numeric_limits<double>::infinity();
+          const double added = l.mask != Look::kNone ? mask[place(masks)] : 0;
+          if (!l.mask_last) score += added;
+          if (l.allowed != Look::kNone && !allowed[place(truths)]) score = l.left_out;
+          if (l.mask_last) score += added;
           weight.push_back(score);
           top = std::max(top, score);
         }
@@ -183,7 +190,9 @@ Tensor run(const Problem& p, int threads) {
                       {{"scale", 0.75},
                        {"keys_last", int64_t{l.keys_last}},
                        {"heads_inside", int64_t{l.heads_inside}},
-                       {"empty_is_zero", int64_t{l.empty_is_zero}}});
+                       {"empty_is_zero", int64_t{l.empty_is_zero}},
+                       {"left_out", l.left_out},
+                       {"mask_last", int64_t{l.mask_last}}});
   return call.run({y}, threads)[0];
 }
 
@@ -249,7 +258,7 @@ std::vector<Tensor> run_gradient(const Problem& p, int threads, bool pieces) {
 template <typename T>
 void check_gradient() {
   for (const Look& l : kLooks) {
-    if (l.keys_last) continue;
+    if (l.keys_last || l.mask_last || std::isfinite(l.left_out)) continue;
     Look eight = l;
     eight.images *= 4;
     if (l.allowed != Look::kNone) eight.empty_is_zero = true;  // without it all of dK would be NaN
