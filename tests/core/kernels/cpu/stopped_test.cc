@@ -36,23 +36,23 @@ struct Cancelled {
 
 TEST(Stopped, MovesOfStringsGiveEmptyOnes) {
   const Attrs attrs{};
-  const KernelContext context(attrs, {slot_of(DType::kString, {64, 32})}, {slot_of(DType::kString, {32, 64})});
+  const KernelContext context(attrs, {slot_of(DType::kString, {64, 128})}, {slot_of(DType::kString, {128, 64})});
   PreparedKernel kernel;
   const Status prepared = cpu_kernels().prepare("Transpose", context, false, &kernel);
   ASSERT_TRUE(prepared.ok()) << prepared.text();
   ASSERT_TRUE(kernel.run_tensors != nullptr);
   std::vector<Tensor> dirty;
   for (int i = 0; i < 8; ++i) {  // so that the heap does not give zeros
-    dirty.push_back(*Tensor::make(DType::kI64, {32, 64}));
+    dirty.push_back(*Tensor::make(DType::kI64, {128, 64}));
     std::memset(dirty.back().mutable_data(), 0x7f, static_cast<size_t>(dirty.back().bytes()));
   }
   dirty.clear();
   Cancelled run;
-  std::vector<Tensor> x{*Tensor::from_strings({64, 32}, std::vector<std::string>(64 * 32, "a"))}, y(1);
+  std::vector<Tensor> x{*Tensor::from_strings({64, 128}, std::vector<std::string>(64 * 128, "a"))}, y(1);
   TensorArgs args{x, y, &run.parallel};
   const Status status = kernel.run_tensors(kernel.state.get(), args);
   ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(y[0].strings(), std::vector<std::string>(64 * 32));
+  EXPECT_EQ(y[0].strings(), std::vector<std::string>(64 * 128));
 }
 
 TEST(Stopped, LossesBlameNoLabel) {
