@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes, with the best peers of a row")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each pair")
     parser.add_argument("--fresh", action="store_true", help="drop what an earlier run measured")
+    parser.add_argument("--older", action="store_true",
+                        help="keep what another build of the library gave for whole rows, which the report then says, and "
+                        "measure the others, and rows that are named, anew; figures too")  # fmt: skip
     parser.add_argument("--begun", type=pathlib.Path, metavar="FILE",
                         help="where nothing is kept, go on from this: the benchmarks_pairs.json of a report that another "
                         "checkout made of the same library on such a machine")  # fmt: skip
@@ -56,6 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peak", type=pathlib.Path, default=ROOT / "build" / "release" / "benchmarks" / "fma_peak",
                         help="the program that tells what the processor gives")  # fmt: skip
     given = parser.parse_args()
+    given.again = given.rows if given.older else []
     try:
         given.rows = chosen(",".join(given.rows or known), known, "row")
     except argparse.ArgumentTypeError as error:
@@ -126,11 +130,13 @@ def run(given: argparse.Namespace) -> int:
     # The same command, given again after an interruption, goes on from what it kept.
     begun = kept if kept.exists() and not given.fresh else given.begun
     try:
-        results = Results.open(kept, subject, begun)
+        results = Results.open(kept, subject, begun, given.older)
     except OtherSubject as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    campaign = Campaign(results, given.python, FOLDER, given.peak, pairs=given.pairs, rounds=given.rounds)
+    campaign = Campaign(
+        results, given.python, FOLDER, given.peak, pairs=given.pairs, rounds=given.rounds, again=given.again
+    )
     failed = False
     rows = [row for row in ROWS if row.name in given.rows and names.parts(row.ours)[1] in given.languages]
     for outcome in campaign.run(rows, given.peers, given.threads):

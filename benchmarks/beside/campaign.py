@@ -62,6 +62,7 @@ class Campaign:
     peak: pathlib.Path  # the program
     pairs: int = PAIRS
     rounds: int = ROUNDS
+    again: Sequence[str] = ()  # rows that are measured anew where another build of the library was
 
     def run(self, rows: Sequence[Row], peers: Sequence[str], threads: Sequence[int]) -> Iterator[Outcome]:
         """Measures what the results lack, and tells of each pair as soon as it is in the file."""
@@ -72,6 +73,9 @@ class Campaign:
 
     def _row(self, row: Row, asked: Sequence[str], threads: int) -> Iterator[Outcome]:
         peers = [peer for peer in row.peers if peer in asked]
+        # No row is of two libraries.
+        if row.name in self.again or self._lacks(row, peers, threads):
+            self.results.drop_older(row.name, threads)
         yield from self._pairs(row, [peer for peer in peers if not self.results.of(row.name, threads, peer)], threads)
         for peer in self._near(row, peers, threads):
             for _ in range(self.pairs - len(self.results.of(row.name, threads, peer))):
@@ -79,6 +83,12 @@ class Campaign:
         # Whose first pair was unlucky may turn out to be the best, of which the report tells.
         while (best := self._best(row, peers, threads)) and len(self.results.of(row.name, threads, best)) < self.pairs:
             yield from self._pairs(row, [best], threads)
+
+    def _lacks(self, row: Row, peers: Sequence[str], threads: int) -> bool:
+        """Whether anything is still to be measured."""
+        counts = {peer: len(self.results.of(row.name, threads, peer)) for peer in peers}
+        wanted = {*self._near(row, peers, threads), self._best(row, peers, threads)}
+        return not all(counts.values()) or any(counts[peer] < self.pairs for peer in wanted if peer is not None)
 
     def _best(self, row: Row, peers: Sequence[str], threads: int) -> str | None:
         ratios = {peer: self.results.ratios(row.name, threads, peer) for peer in peers}

@@ -98,10 +98,21 @@ def _conditions(results: Results) -> list[str]:
     ]
 
 
+def _older(results: Results, lines: Sequence[Line]) -> list[str]:
+    """Which rows another build of the library was measured for."""
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        for library in {one.older for one in results.outcomes if (one.row, one.threads) == (line.row, line.threads)}:
+            threads = f"{line.threads} thread{'s' if line.threads > 1 else ''}"
+            rows.setdefault(library, []).append(f"{line.title} ({threads})")
+    return [f"- The library of {library}: {'; '.join(titles)}" for library, titles in rows.items() if library]
+
+
 def markdown(
     results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, missing: Sequence[str] = ()
 ) -> str:
     reasons = _reasons(lines)
+    older = _older(results, lines)
     return "\n".join([
         "# Weft beside its peers",
         "",
@@ -124,6 +135,7 @@ def markdown(
         *(_row(line, peers) for line in lines if not _beside_c(line)),
         *_from_c([line for line in lines if _beside_c(line)]),
         *_figures(results),
+        *(["", "Measured with an earlier build of Weft:", "", *older] if older else []),
         *(["", "Without a time:", "", *reasons] if reasons else []),
         *(["", f"Not measured: {'; '.join(missing)}."] if missing else []),
         "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .protocol import Pair, Side
@@ -30,6 +30,7 @@ class Outcome:
     pair: Pair | None = None
     unsupported: str = ""
     failed: str = ""
+    older: str = ""  # the library that was measured, if it is not that of the results
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> Outcome:
@@ -47,19 +48,27 @@ class Results:
     figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: pathlib.Path, subject: Subject, begun: pathlib.Path | None = None) -> Results:
+    def open(
+        cls, path: pathlib.Path, subject: Subject, begun: pathlib.Path | None = None, older: bool = False
+    ) -> Results:
         """Goes on from what was begun, without what failed, and keeps it and what is added in the file of the path. What is
-        about another subject is not mixed with this one."""
+        about another subject is not mixed with this one; `older`: but for what other builds of the library gave, figures
+        apart."""
         if begun is None:
             return cls(path, subject)
         read = json.loads(begun.read_text(encoding="utf-8"))
         other = [name for name in subject if read["subject"].get(name) != subject[name]]
-        if other:
-            raise OtherSubject(
-                f"{begun} was measured with another {' and another '.join(other)}: --fresh leaves it and begins anew"
-            )
-        outcomes = [Outcome.read(fields) for fields in read["outcomes"]]
-        return cls(path, subject, [outcome for outcome in outcomes if not outcome.failed], read["figures"])
+        if other and not (older and other == ["library"]):
+            ways = "--fresh leaves it and begins anew"
+            if other == ["library"]:
+                ways += ", --older keeps the rows that are whole"
+            raise OtherSubject(f"{begun} was measured with another {' and another '.join(other)}: {ways}")
+        outcomes = [one for one in map(Outcome.read, read["outcomes"]) if not one.failed]
+        if not other:
+            return cls(path, subject, outcomes, read["figures"])
+        before, now = read["subject"]["library"], subject["library"]
+        named = [replace(one, older=one.older or before) for one in outcomes]
+        return cls(path, subject, [replace(one, older="") if one.older == now else one for one in named])
 
     def add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -80,6 +89,10 @@ class Results:
         outcomes = ",\n".join(json.dumps(asdict(outcome)) for outcome in self.outcomes)
         subject, figures = json.dumps(self.subject), json.dumps(self.figures)
         return f'{{"subject": {subject},\n"figures": {figures},\n"outcomes": [\n{outcomes}\n]}}\n'
+
+    def drop_older(self, row: str, threads: int) -> None:
+        """What other builds of the library gave for it."""
+        self.outcomes = [one for one in self.outcomes if (one.row, one.threads) != (row, threads) or not one.older]
 
     def of(self, row: str, threads: int, peer: str) -> list[Outcome]:
         return [one for one in self.outcomes if (one.row, one.threads, one.peer) == (row, threads, peer)]

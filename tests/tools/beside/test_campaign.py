@@ -26,16 +26,24 @@ class Fakes:
         self.peak.write_text("#!/bin/sh\necho 100\n")
         self.peak.chmod(0o755)
 
-    def results(self, library: str = "a") -> Results:
+    def results(self, library: str = "a", older: bool = False) -> Results:
         kept = self.folder / "results.json"
-        return Results.open(kept, {"library": library}, kept if kept.exists() else None)
+        return Results.open(kept, {"library": library}, kept if kept.exists() else None, older)
 
     def run(self, *peers: str, pairs: int = 1) -> list[Outcome]:
         return self.compare("fakes.ours", *(f"fakes.{peer}" for peer in peers), pairs=pairs)
 
+    def run_after(self, results: Results, *peers: str, pairs: int = 1, again: Sequence[str] = ()) -> list[Outcome]:
+        return self.campaign(results, "fakes.ours", [f"fakes.{peer}" for peer in peers], pairs, again)
+
     def compare(self, ours: str, *peers: str, pairs: int = 1) -> list[Outcome]:
-        campaign = Campaign(self.results(), sys.executable, self.folder, self.peak, pairs=pairs, rounds=2)
-        row = dataclasses.replace(named("add-bound"), ours=ours, peers=peers)
+        return self.campaign(self.results(), ours, peers, pairs)
+
+    def campaign(
+        self, results: Results, ours: str, peers: Sequence[str], pairs: int, again: Sequence[str] = ()
+    ) -> list[Outcome]:
+        campaign = Campaign(results, sys.executable, self.folder, self.peak, pairs=pairs, rounds=2, again=again)
+        row = dataclasses.replace(named("add-bound"), ours=ours, peers=tuple(peers))
         return list(campaign.run([row], peers, [1]))
 
     def turns(self) -> Sequence[str]:
@@ -79,10 +87,36 @@ def test_wrong_results_are_an_error_of_that_pair_alone_and_tried_again(fakes: Fa
 
 def test_results_of_another_library_are_not_mixed(fakes: Fakes) -> None:
     fakes.results().add(Outcome("add-bound", 1, "fakes.missing", unsupported="it cannot add"))
-    with pytest.raises(OtherSubject, match="was measured with another library: --fresh leaves it"):
+    with pytest.raises(OtherSubject, match="was measured with another library: --fresh leaves it .*, --older keeps"):
         fakes.results(library="b")
     assert len(fakes.results().outcomes) == 1
     assert Results.open(fakes.folder / "results.json", {"library": "b"}).outcomes == []
+
+
+def test_whole_rows_of_another_library_are_kept_where_that_is_asked_for(fakes: Fakes) -> None:
+    (first,) = fakes.run("peer")
+    kept = fakes.results(library="b", older=True)
+    assert kept.outcomes == [dataclasses.replace(first, older="a")]
+    assert fakes.run_after(kept, "peer") == []
+    # A row that lacks a pair or a peer is measured anew as a whole, as is one that is named.
+    one, two = fakes.run_after(fakes.results(library="b", older=True), "peer", pairs=2)
+    assert (one.older, two.older) == ("", "") and fakes.results(library="b").outcomes == [one, two]
+    assert [two.peer for two in fakes.run_after(fakes.results(library="c", older=True), "peer", "missing")] == [
+        "fakes.peer", "fakes.missing",
+    ]  # fmt: skip
+    (named_one,) = fakes.run_after(fakes.results(library="d", older=True), "peer", again=["add-bound"])
+    assert fakes.results(library="d").outcomes == [named_one]
+    # What was measured with the library that it is again counts as its own.
+    fakes.results(library="e", older=True).add_figure("unrest", 1)
+    assert [one.older for one in fakes.results(library="d", older=True).outcomes] == [""]
+    assert fakes.results(library="d", older=True).figures == {}
+
+
+def test_another_machine_is_another_subject_in_any_case(fakes: Fakes) -> None:
+    fakes.run("peer")
+    kept = fakes.folder / "results.json"
+    with pytest.raises(OtherSubject, match="another machine and another library: --fresh leaves it and begins anew$"):
+        Results.open(kept, {"machine": "other", "library": "b"}, kept, older=True)
 
 
 def test_the_best_has_all_pairs_even_if_its_first_was_unlucky(fakes: Fakes) -> None:

@@ -86,6 +86,17 @@ def test_another_checkout_goes_on_from_the_report(results: Results, tmp_path: pa
     assert results.figures == {}
 
 
+def test_rows_of_an_earlier_library_are_named(results: Results, tmp_path: pathlib.Path) -> None:
+    subject = {**results.subject, "library": "4567"}
+    kept = Results.open(tmp_path / "other.json", subject, results.path, older=True)
+    kept.drop_older("one Add", 1)
+    kept.add(Outcome("one Add", 1, "litert", "2.3", pair=pair(2e-7, 4e-7)))
+    text = report.markdown(kept, summary.lines(kept, [ADD, CHAIN]), PEERS, "tools/bench --older").splitlines()
+    assert "- Library: 4567 (the beginning of the SHA-256 of libweft.so)" in text
+    at = text.index("Measured with an earlier build of Weft:")
+    assert text[at + 1 : at + 4] == ["", "- The library of 0123: chain (1 thread)", ""]
+
+
 def test_rows_that_nobody_has_measured_are_named(results: Results) -> None:
     both = Row("one Add", "one Add", MAKE, goal=2, threads=(1, 2))
     other = Row("train", "train a net", MAKE, goal=2)
