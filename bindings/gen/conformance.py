@@ -46,7 +46,7 @@ operators with the attribute `axis` are refused where a rank is not known. *Type
 which of the element types that ONNX allows the operator is not defined for (`docs/operators.md` has those that it is defined
 for; it computes with all of them). *Tests* counts the models that have the operator (the networks apart, and not those that have it
 inside a branch or loop), and *expanded* those in which the operators of its function, as ONNX defines it, stand in its place. *Languages* have a function of their own that
-makes the operator; "all" are C++, Python, Java and Go. By its name every language makes every operator, and C does so alone (`weft_graph_add`). *Devices* have a kernel of the
+makes the operator; "all" are C++, Python, Java and Go. By its name every language makes every operator, which in C is the only way (`weft_graph_add`). *Devices* have a kernel of the
 operator: "cpu" is the library itself, "cuda" `libweft_cuda` for the types that `docs/gpu.md` says. An operator without a kernel there runs on the CPU, or where the operators
 run that it is made of.
 """

@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/format/onnx.h"
+#include "core/format/onnx_defaults.h"
 #include "core/format/onnx_functions.h"
 #include "core/format/onnx_gradient.h"
 #include "core/format/onnx_operators.h"
@@ -14,7 +15,6 @@
 #include "core/format/onnx_type.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
-#include "core/graph/walk.h"
 #include "core/tensor/truth.h"
 
 namespace weft {
@@ -92,7 +92,7 @@ class Loader {
       const ValueWire& input = wire.inputs[i];
       if (auto weight = names().find(input.name); weight != names().end()) {
         // Before version 4 of the format every weight is an input as well, and no default.
-        if (graph->parent() == nullptr && model_.ir_version >= 4) defaults_.push_back(weight->second);
+        if (graph->parent() == nullptr && model_.ir_version >= 4) defaults_.add(weight->second);
         continue;
       }
       WEFT_CHECK(add_input(*graph, input, i < types.size() ? &types[i] : nullptr));
@@ -331,7 +331,7 @@ class Loader {
     WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
     if (op->full_name() == "If" && inputs.size() == 1 && graphs.size() == 2) {
       const int taken = known_condition(*graph, inputs[0]);
-      if (taken >= 0 && !needs_default(*graph, inputs[0])) {
+      if (taken >= 0 && !defaults_.give(*graph, inputs[0])) {
         const GivenAttribute* branch = graphs[(graphs[0].first == "then_branch") == (taken == 1) ? 0 : 1].second;
         WEFT_TRY(const GraphWire inner, read_graph(branch->wire.graph));
         // What is wrong with a branch is said of the node.
@@ -491,21 +491,6 @@ class Loader {
     return {};
   }
 
-  // Whether the value is computed from one that a caller may feed in place of the file's.
-  bool needs_default(const Graph& graph, ValueId id) const {
-    if (defaults_.empty()) return false;
-    std::vector<ValueId> roots = {id};
-    for (const Graph* at = &graph;; at = at->parent()) {
-      const std::vector<bool> needed = needed_nodes(*at, roots);
-      const auto is_needed = [&](ValueId value) { return needed[static_cast<size_t>(at->value(value).node)]; };
-      if (at->parent() == nullptr) return std::any_of(defaults_.begin(), defaults_.end(), is_needed);
-      roots.clear();
-      for (const Graph::Capture& capture : at->captures()) {
-        if (is_needed(capture.inner)) roots.push_back(capture.outer);
-      }
-    }
-  }
-
   // 1 or 0 where the condition is the same whatever is fed; else -1.
   static int known_condition(const Graph& graph, ValueId id) {
     if (id == kNoValue) return -1;
@@ -602,11 +587,11 @@ class Loader {
   ExternalFiles files_;
   ModelWire model_;
   Functions functions_;
-  Parameters parameters_;          // if "*" is trainable
-  bool has_weights_ = false;       // that are variables, among the model's initializers
-  std::vector<ValueId> defaults_;  // weights that are inputs of the model too
-  std::vector<Frame> frames_;      // the model, then the calls that are under way
-  size_t frame_ = 0;               // whose words are being read
+  Parameters parameters_;     // if "*" is trainable
+  bool has_weights_ = false;  // that are variables, among the model's initializers
+  Defaults defaults_;
+  std::vector<Frame> frames_;  // the model, then the calls that are under way
+  size_t frame_ = 0;           // whose words are being read
   int64_t function_nodes_ = 0;
   std::map<const char*, Tensor> shared_;  // by where they stand in the file
   int taken_ = 0;                         // branches that are being added to the graph around them, of all frames

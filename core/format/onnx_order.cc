@@ -51,7 +51,7 @@ class Following {
     return way;
   }
 
-  // A node without a name is called what it gives, as in errors of nodes.
+  // A node without a name is called what it gives.
   std::string label(size_t i) const {
     const NodeWire& node = nodes_[i];
     return cat("'", !node.name.empty() || node.outputs.empty() ? node.name : node.outputs[0], "'");

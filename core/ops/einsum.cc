@@ -218,7 +218,7 @@ Status einsum(BodyContext& c) {
     const std::string& term = equation.terms[static_cast<size_t>(i)];
     const bool open = term.find('.') != std::string::npos;
     if (!x.has_rank() && open) {
-      return unimplemented("Einsum needs the rank of input ", i, ", as its term \"", term, "\" leaves it open");
+      return unimplemented("Einsum needs the rank of input ", i, ", as its term has an ellipsis");
     }
     x = with_rank(x, static_cast<int64_t>(term.size()));
     WEFT_TRY(Labels labels, equation.labels(i, x.rank()));

@@ -148,7 +148,10 @@ Status feature_vectorizer(BodyContext& c) {
   std::vector<Expr> parts;
   for (int i = 0; i < c.input_count(); ++i) {
     Expr part = cast(c.input(i), DType::kF32);
-    if (part.rank() == 1) part = unsqueeze(part, {0});
+    if (!part.has_rank())
+      part = with_rank(with_two_axes(part), 2);
+    else if (part.rank() == 1)
+      part = unsqueeze(part, {0});
     if (!sizes.empty()) {
       const int64_t size = sizes[static_cast<size_t>(i)];
       const Expr zero = constant_ints(s, {0}), axis = constant_ints(s, {1});

@@ -77,7 +77,7 @@ void define_op_gather(OpRegistry& ops) {
           "Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices "
           "add "
           "up, in order. The gradient of Gather.")
-      .types("T", kNumberTypes)
+      .types("T", kNumberTypes | kComplexTypes)
       .types("I", kIndexTypes)
       .attr("axis", int64_t{0}, "As in Gather.")
       .input("rows", "T", "What a Gather of `like` gives.")

@@ -23,9 +23,14 @@ std::optional<std::vector<int64_t>> known_axes(const InferContext& c, int64_t ra
 
 Status infer(InferContext& c) {
   WEFT_CHECK(c.check_vector(1));
-  if (!c.has_rank(0)) return {};
-  int64_t rank = c.rank(0);
   bool keep = c.attrs().b("keepdims");
+  if (!c.has_rank(0)) {
+    // Of all axes together there is one number, however many there are.
+    const bool all = !c.has_input(1) || (c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].is(0));
+    if (all && !keep && !c.attrs().b("noop_with_empty_axes")) c.set_dims(0, {});
+    return {};
+  }
+  int64_t rank = c.rank(0);
   auto axes = known_axes(c, rank);
   if (!axes) {
     // How many there are tells the rank.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/unranked_common.h"
+
 namespace weft {
 
 namespace {
@@ -32,10 +34,11 @@ Expr softmax_zero(Expr scores) {
 }  // namespace
 
 Result<Expr> rows_of(Expr x) {
-  if (!x.has_rank() || (x.rank() != 1 && x.rank() != 2)) {
+  if (x.has_rank() && x.rank() != 1 && x.rank() != 2) {
     return invalid("X must be rows [N, F], or one row [F], but is ", x.type().text());
   }
   const Expr numbers = x.dtype() == DType::kF64 ? x : cast(x, DType::kF32);
+  if (!x.has_rank()) return with_rank(with_two_axes(numbers), 2);
   return x.rank() == 1 ? unsqueeze(numbers, {0}) : numbers;
 }
 

@@ -182,7 +182,7 @@ void define_op_slice(OpRegistry& ops) {
   ops.add(kWeftDomain, "SliceGrad")
       .group("gradient/shape")
       .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")
-      .types("T", kNumberTypes)
+      .types("T", kNumberTypes | kComplexTypes)
       .types("I", kIndexTypes)
       .input("gradient", "T", "What a Slice of `like` gives.")
       .input("like", "T", "A tensor whose shape is taken.")

@@ -435,21 +435,24 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
 #endif
     return {};
   };
+  bool changed = false;
   const auto walk_until_same = [&](const RewriteOptions& with) -> Status {
     for (int i = 0; i < kMaxWalks; ++i) {
       // Rules look at the graph before the walk, so what is known of the inputs counts from the walk after on.
       const bool again = new_knowledge;
-      bool changed = false;
+      changed = false;
       WEFT_CHECK(walk(with, &changed));
-      if (!changed && !again) break;
+      if (!changed && !again) return {};
     }
-    return {};
+    // What rules made of constants in the last walk is not to be computed in every run.
+    RewriteOptions without_rules = with;
+    without_rules.rules.clear();
+    return walk(without_rules, &changed);
   };
   const std::set<std::string> names = operators_of(program);
   RewriteOptions rest = options;
   std::erase_if(rest.rules, [](const Rule* rule) { return rule->whole != nullptr; });
   if (rest.rules.size() < options.rules.size()) {
-    bool changed = false;
     const RewriteOptions ahead = rules_ahead(names, options);
     if (!ahead.rules.empty()) WEFT_CHECK(walk(ahead, &changed));
   }
@@ -461,6 +464,11 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
     early.awaited.insert(rule->op);
     return true;
   });
+  if (!options.fold_constants) {
+    for (RewriteOptions* each : {&early, &rest}) {
+      std::erase_if(each->rules, [](const Rule* rule) { return rule->folds; });
+    }
+  }
   if (waits) WEFT_CHECK(walk_until_same(early));
   WEFT_CHECK(walk_until_same(rest));
   return program;

@@ -86,6 +86,8 @@ struct Rule {
   // What other rules do not know to look through: the rule waits until they find nothing any more. What they ask of
   // constants may hold some walks later only, as what is computed of constants is one from the next walk on.
   bool late = false;
+  // It computes with constants of the graph, so that it is of use only where these are folded.
+  bool folds = false;
 };
 
 class RuleRegistry {
@@ -121,7 +123,7 @@ struct KnownInput {
 Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, const RewriteOptions& options,
                         const std::vector<KnownInput>& known, bool* changed);
 
-// Walks until nothing changes (at most ten times); checks the graph between walks in builds with assertions.
+// Walks until nothing changes (at most ten times, and as often before late rules); checks the graph between walks in builds with assertions.
 Result<Program> optimize(Program program, const KernelRegistry& kernels, const RewriteOptions& options,
                          const std::vector<KnownInput>& known = {});
 

@@ -104,7 +104,7 @@ type ScatterRowsOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16
 //   - I: i32, i64
 func ScatterRows(rows weft.Value, indices weft.Value, like weft.Value, options ...ScatterRowsOptions) weft.Value {
 	o, problem := only(options)
@@ -136,7 +136,7 @@ type SliceGradOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16
 //   - I: i32, i64
 func SliceGrad(gradient weft.Value, like weft.Value, starts weft.Value, ends weft.Value, options ...SliceGradOptions) weft.Value {
 	o, problem := only(options)

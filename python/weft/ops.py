@@ -8167,16 +8167,18 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
     add up, in order. The gradient of Gather.
 
     Inputs:
-        rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128,
+            bf16]
         indices: As in Gather. [i32, i64]
-        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128,
+            bf16]
 
     Attributes:
         axis (0): As in Gather.
         name: The name of the node.
 
     Returns:
-        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -8366,8 +8368,10 @@ def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: Va
     """Zeros in the shape of `like`, with `gradient` where Slice would read.
 
     Inputs:
-        gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64,
+            c128, bf16]
+        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128,
+            bf16]
         starts: As in Slice. [i32, i64]
         ends: As in Slice. [i32, i64]
         axes (optional): As in Slice. [i32, i64]
@@ -8377,7 +8381,7 @@ def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: Va
         name: The name of the node.
 
     Returns:
-        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
     """
     return add_node(None, "weft.SliceGrad", [gradient, like, starts, ends, axes, steps], {}, 1, name)
 

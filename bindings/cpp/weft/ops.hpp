@@ -6301,10 +6301,10 @@ struct ScatterRowsAttrs {
 
 /// Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices add
 /// up, in order. The gradient of Gather.
-/// - rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 /// - indices: As in Gather. [i32, i64]
-/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 inline Value scatter_rows(const Value& rows, const Value& indices, const Value& like, const ScatterRowsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -6418,13 +6418,13 @@ inline Value sgd(const Value& parameter, const Value& gradient, const Value& lea
 }
 
 /// Zeros in the shape of `like`, with `gradient` where Slice would read.
-/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 /// - starts: As in Slice. [i32, i64]
 /// - ends: As in Slice. [i32, i64]
 /// - axes: As in Slice. [i32, i64, optional]
 /// - steps: As in Slice. [i32, i64, optional]
-/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16]
 inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SliceGrad", {gradient, like, starts, ends, axes, steps}, set, name, 1, origin)[0];

@@ -1,5 +1,6 @@
 // Kernels of Gather and ScatterRows.
 #include <algorithm>
+#include <complex>
 #include <cstring>
 #include <type_traits>
 
@@ -70,7 +71,7 @@ void scatter(const Rows& rows, const RunArgs& args) {
   const T* from = args.input<T>(0);
   const I* indices = args.input<I>(1);
   T* out = args.output<T>(0);
-  std::memset(out, 0, rows.outer * rows.size * rows.inner * sizeof(T));
+  std::fill_n(out, rows.outer * rows.size * rows.inner, T(0));
   for (int64_t i = 0; i < rows.count; ++i) {
     int64_t at;
     if (!place(rows, indices, i, args, &at)) return;
@@ -124,6 +125,8 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
     case DType::kF32: use_scatter<float>(c, prepared); break;
     case DType::kF64: use_scatter<double>(c, prepared); break;
     case DType::kI32: use_scatter<int32_t>(c, prepared); break;
+    case DType::kC64: use_scatter<std::complex<float>>(c, prepared); break;
+    case DType::kC128: use_scatter<std::complex<double>>(c, prepared); break;
     default: use_scatter<int64_t>(c, prepared); break;  // and of u64, which has the same bits
   }
   return {};
@@ -136,7 +139,9 @@ void add_cpu_gather(KernelRegistry& kernels) {
   kernels.add("weft.ScatterRows",
               {"rows",
                [](const KernelContext& c) {
-                 return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kU64), c.dtype(0));
+                 return contains(
+                     set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kU64) | kComplexTypes,
+                     c.dtype(0));
                },
                prepare_scatter});
 }

@@ -14,7 +14,7 @@ constexpr int64_t kRun = 1 << 15;
 constexpr int64_t kHeld = 1 << 18;
 
 // So few are held in their order, and of a line so many times as long: then most elements are looked at and passed over.
-constexpr int64_t kMostFew = 64, kLeastOfEach = 4;
+constexpr int64_t kMostFew = 16, kLeastOfEach = 4;
 
 struct State {
   Lines lines;
@@ -178,12 +178,16 @@ int64_t next_ahead(const T* x, int64_t n, T last, bool largest) {
 }
 
 template <typename T>
-void few_of_line(const T* x, int64_t size, int64_t k, const Best<T>& best) {
+void few_of_line(const T* x, int64_t size, int64_t k, StopCondition* stop, const Best<T>& best) {
   for (int64_t i = 0; i < k; ++i) best.insert(x[i], i, i + 1);
   const T& last = best.values[k - 1];
-  for (int64_t i = k; i < size; ++i) {
-    i += next_ahead(x + i, size - i, last, best.largest);
-    if (i < size && ahead(x[i], last, best.largest)) best.insert(x[i], i, k);
+  for (int64_t begin = k; begin < size; begin += kRun) {
+    if (stop != nullptr && stop->stopped()) return;
+    const int64_t end = std::min(begin + kRun, size);
+    for (int64_t i = begin; i < end; ++i) {
+      i += next_ahead(x + i, end - i, last, best.largest);
+      if (i < end && ahead(x[i], last, best.largest)) best.insert(x[i], i, k);
+    }
   }
 }
 
@@ -193,7 +197,7 @@ void few(const State& s, const RunArgs& args) {
   parallel_for(*args.parallel, s.lines.outer, std::max<int64_t>(1, 4096 / size), few_cost_ns(s),
                [&](int64_t begin, int64_t end) {
                  for (int64_t line = begin; line < end; ++line) {
-                   few_of_line<T>(args.input<T>(0) + line * size, size, s.k,
+                   few_of_line<T>(args.input<T>(0) + line * size, size, s.k, args.parallel->stop,
                                   {args.output<T>(0) + line * s.k, args.output<int64_t>(1) + line * s.k, s.largest});
                  }
                });

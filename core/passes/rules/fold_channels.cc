@@ -66,8 +66,9 @@ void replace_by(RuleContext& c, const Product& product, const Change& change) {
   const Node& node = *product.node;
   Attrs attrs = node.attrs;
   Expr weight = c.mapped(node.inputs[1]), bias = c.mapped(product.bias);
-  if (bias.valid() && node.is("Gemm") && attrs.f("beta") != 1) {
-    bias = bias * attrs.f("beta");
+  if (node.is("Gemm") && attrs.f("beta") != 1) {
+    // Times 0 is without, whatever it holds.
+    if (bias.valid()) bias = attrs.f("beta") == 0 ? Expr() : bias * attrs.f("beta");
     attrs.set("beta", 1.0);
   }
   if (change.factor.valid()) weight = weight * along(change.factor, product.weight_axis, weight.rank());
@@ -140,9 +141,9 @@ Status fold_sum(RuleContext& c) {
 }  // namespace
 
 void add_rule_fold_channels(RuleRegistry& rules) {
-  rules.add({"fold_batch_norm", "BatchNormalization", fold_batch_norm});
-  rules.add({"fold_factor", "Mul", fold_factor});
-  rules.add({"fold_sum", "Add", fold_sum});
+  rules.add({.name = "fold_batch_norm", .op = "BatchNormalization", .apply = fold_batch_norm, .folds = true});
+  rules.add({.name = "fold_factor", .op = "Mul", .apply = fold_factor, .folds = true});
+  rules.add({.name = "fold_sum", .op = "Add", .apply = fold_sum, .folds = true});
 }
 
 }  // namespace weft

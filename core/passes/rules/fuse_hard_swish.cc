@@ -7,16 +7,19 @@
 namespace weft {
 namespace {
 
-// Whether a number is meant to be the other one: four units in the last place of f32, as constants and products of them are off.
-bool means(double value, double wanted) {
-  return std::abs(value - wanted) <= 4 * std::ldexp(1.0, -24) * std::abs(wanted);
+// Whether a number is meant to be the other one: four units in the last place of the type, as constants and products of them
+// are off.
+bool means(double value, double wanted, DType dtype) {
+  const double half_unit = std::ldexp(1.0, dtype == DType::kF64 ? -53 : -24);
+  return std::abs(value - wanted) <= 4 * half_unit * std::abs(wanted);
 }
 
 // What the value is of x, as a multiple of HardSwish's gate, min(max(x / 6 + 1 / 2, 0), 1); 0 if it is none.
 double gate_of(const RuleContext& c, ValueId id, ValueId x) {
   if (const Node* sigmoid = c.producer_of(id, "HardSigmoid", true)) {
     const Attrs& attrs = sigmoid->attrs;
-    return sigmoid->inputs[0] == x && means(attrs.f("alpha"), 1.0 / 6) && attrs.f("beta") == 0.5 ? 1 : 0;
+    return sigmoid->inputs[0] == x && means(attrs.f("alpha"), 1.0 / 6, c.type(x).dtype) && attrs.f("beta") == 0.5 ? 1
+                                                                                                                  : 0;
   }
   const Node* clip = c.producer_of(id, "Clip", true);
   if (clip == nullptr || clip->inputs.size() < 3) return 0;
@@ -31,7 +34,7 @@ Status fuse_hard_swish(RuleContext& c) {
   for (size_t side : {0, 1}) {
     const ValueId x = product.over[side];
     const double gate = gate_of(c, product.over[1 - side], x);
-    if (gate == 0 || !means(product.coefficient * gate, 1)) continue;
+    if (gate == 0 || !means(product.coefficient * gate, 1, c.type(x).dtype)) continue;
     if (!gives_floats_like(c, x) || !used_here_alone(c, {x})) return {};
     const Expr y = c.make_with_kernel("HardSwish", {c.mapped(x)}, {});
     if (y.valid()) c.replace(y);

@@ -1,4 +1,6 @@
 // A part that is taken from a sequence of parts, which is how PyTorch's exporter writes split and chunk, is one of Split.
+#include <cmath>
+
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -33,14 +35,15 @@ Status split_sequence(RuleContext& c) {
   if (!whole.known()) return {};
   const std::vector<int64_t> parts = lengths(c, *split, whole.value());
   const int64_t count = static_cast<int64_t>(parts.size());
+  // An error stays where it is.
+  if (count == 0 || count > kMostParts || std::abs(*place) > kMostParts) return {};
   int64_t at = static_cast<int64_t>(*place), sum = 0;
   if (at < 0) at += count;
   for (int64_t part : parts) {
-    if (part < 0 || part > whole.value()) return {};
+    if (part < 0 || part > whole.value() - sum) return {};
     sum += part;
   }
-  // An error stays where it is.
-  if (count == 0 || count > kMostParts || at < 0 || at >= count || sum != whole.value()) return {};
+  if (at < 0 || at >= count || sum != whole.value()) return {};
   const std::vector<Expr> made =
       make_all(c.scope(), "Split", {c.mapped(split->inputs[0]), constant_ints(c.scope(), parts)}, {{"axis", axis}},
                static_cast<int>(count));

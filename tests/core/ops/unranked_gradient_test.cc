@@ -402,5 +402,23 @@ TEST(UnrankedGradient, IsThatWithShapes) {
   }
 }
 
+// Of all axes together there is one number, so that what wants its rank can be added: DynamicQuantizeLinear is made of such.
+TEST(UnrankedValues, HaveOneSumOfAll) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  const Expr x(scope, *graph->add_input("x", ValueType::unranked(DType::kF32)));
+  const auto rank = [&](std::vector<Expr> inputs, const Attrs& attrs) {
+    const Expr y = make(scope, "ReduceSum", std::move(inputs), attrs);
+    return y.has_rank() ? y.rank() : -1;
+  };
+  EXPECT_EQ(rank({x}, {{"keepdims", int64_t{0}}}), 0);
+  EXPECT_EQ(rank({x, constant_ints(scope, {})}, {{"keepdims", int64_t{0}}}), 0);
+  EXPECT_EQ(rank({x, constant_ints(scope, {0})}, {{"keepdims", int64_t{0}}}), -1);
+  EXPECT_EQ(rank({x}, {}), -1);
+  EXPECT_EQ(rank({x}, {{"keepdims", int64_t{0}}, {"noop_with_empty_axes", int64_t{1}}}), -1);
+  make_all(scope, "DynamicQuantizeLinear", {x}, {}, 3);
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+}
+
 }  // namespace
 }  // namespace weft

@@ -1,4 +1,6 @@
 // What follows a convolution or product by channel goes into its constant weights: what is left, and the numbers.
+#include <limits>
+
 #include "tests/core/passes/rules_common.h"
 
 namespace weft {
@@ -83,6 +85,44 @@ TEST(FoldChannels, GivesTheNumbersOfTheFormula) {
   y = y * matrix(t, {2, 1, 1}, {10, 0.5f}) + matrix(t, {2, 1, 1}, {-5, 6});
   EXPECT_EQ(t.left(y), "Conv");
   EXPECT_EQ(numbers_of(t.run(y, {})), (std::vector<float>{65, 3}));
+}
+
+// A factor of a matrix that is not there is none of what comes in its place, and 0 times what is no number counts for nothing.
+TEST(FoldChannels, BetaIsOfTheMatrixAlone) {
+  FuseTest t;
+  Expr x = t.input<float>({1, 2}, {1, 2});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto gemm = [&](std::vector<Expr> inputs, double beta) {
+    return make(t.scope, "Gemm", inputs, {{"beta", beta}});
+  };
+  for (double beta : {0.0, 0.5, 2.0}) {
+    Expr y = make(t.scope, "BatchNormalization",
+                  {gemm({x, matrix(t, {2, 2}, {1, 1, 1, 1})}, beta), vector(t, {1, 1}), vector(t, {10, 20}),
+                   vector(t, {0, 0}), vector(t, {1, 1})},
+                  {{"epsilon", 0.0}});
+    EXPECT_EQ(t.left(y), "Gemm");
+    EXPECT_EQ(numbers_of(t.run(y, {})), (std::vector<float>{13, 23})) << beta;
+  }
+  Expr y = gemm({x, matrix(t, {2, 2}, {1, 1, 1, 1}), vector(t, {nan, nan})}, 0);
+  EXPECT_EQ(numbers_of(t.run(y * vector(t, {2, 3}), {})), (std::vector<float>{6, 9}));
+  EXPECT_EQ(numbers_of(t.run(y + vector(t, {2, 3}), {})), (std::vector<float>{5, 6}));
+}
+
+// More than there are walks; what the last one makes of constants is computed ahead as well.
+TEST(FoldChannels, LongChains) {
+  FuseTest t;
+  for (int length : {9, 10, 11, 12, 13}) {
+    Expr y = matmul(t.in({5, 7}), t.fixed({7, 9}));
+    for (int i = 0; i < length; ++i) y = i % 2 == 0 ? y * t.fixed({9}) : y + t.fixed({9});
+    const std::string left = t.left(y);
+    EXPECT_EQ(left.rfind("weft.FusedMatMul", 0), 0U) << left;
+  }
+}
+
+// Where constants are not folded, weights would be multiplied in every run.
+TEST(FoldChannels, OnlyWhereConstantsAreFolded) {
+  FuseTest t;
+  EXPECT_EQ(t.left(matmul(t.in({5, 7}), t.fixed({7, 9})) * t.fixed({9}), {"fold_constants"}), "MatMul Mul");
 }
 
 TEST(FoldChannels, OtherFactorsStay) {

@@ -245,6 +245,19 @@ TEST(Complex, ScattersHaveGradients) {
       {{0, 0}, {0, 0}, {4, 7}});
 }
 
+// What is read twice has the sum of what comes back.
+TEST(Complex, ReadingHasGradients) {
+  const Tensor x = complex_tensor<Complex128>({2, 2}, {{1, 0}, {2, 0}, {3, 0}, {4, 0}});
+  const Tensor indices = Tensor::vector<int64_t>({1, 1, 0}), one = Tensor::vector<int64_t>({1});
+  const Tensor rows = complex_tensor<Complex128>({3, 2}, {{1, 2}, {0, 1}, {3, -4}, {1, 0}, {5, 6}, {-1, -1}});
+  expect_near<Complex128>(gradients_of("Gather", {x, indices}, {}, rows)[0], {2, 2},
+                          {{5, 6}, {-1, -1}, {4, -2}, {1, 1}});
+  const Tensor column = complex_tensor<Complex128>({2, 1}, {{1, 2}, {3, -4}});
+  const Tensor end = Tensor::vector<int64_t>({2});
+  expect_near<Complex128>(gradients_of("Slice", {x, one, end, one}, {}, column)[0], {2, 2},
+                          {{0, 0}, {1, 2}, {0, 0}, {3, -4}});
+}
+
 TEST(Complex, ProductsHaveNoGradient) {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   const ValueId x = *graph->add_input("x", ValueType::tensor(DType::kC64, {Dim(2)}));

@@ -20966,8 +20966,8 @@ public final class Ops {
    * Zeros in the shape of {@code like}, to which the slices of {@code rows} are added where {@code indices} says; equal
    * indices add up, in order. The gradient of Gather.
    *
-   * <p>Operator weft.ScatterRows. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
-   * i64.
+   * <p>Operator weft.ScatterRows. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128,
+   * bf16, I: i32, i64.
    *
    * @param rows what a Gather of {@code like} gives.
    * @param indices as in Gather.
@@ -20982,8 +20982,8 @@ public final class Ops {
    * Zeros in the shape of {@code like}, to which the slices of {@code rows} are added where {@code indices} says; equal
    * indices add up, in order. The gradient of Gather.
    *
-   * <p>Operator weft.ScatterRows. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
-   * i64.
+   * <p>Operator weft.ScatterRows. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128,
+   * bf16, I: i32, i64.
    *
    * @param rows what a Gather of {@code like} gives.
    * @param indices as in Gather.
@@ -21413,8 +21413,8 @@ public final class Ops {
   /**
    * Zeros in the shape of {@code like}, with {@code gradient} where Slice would read.
    *
-   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
-   * i64.
+   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16,
+   * I: i32, i64.
    *
    * @param gradient what a Slice of {@code like} gives.
    * @param like A tensor whose shape is taken.
@@ -21429,8 +21429,8 @@ public final class Ops {
   /**
    * Zeros in the shape of {@code like}, with {@code gradient} where Slice would read.
    *
-   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
-   * i64.
+   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, c64, c128, bf16,
+   * I: i32, i64.
    *
    * @param gradient what a Slice of {@code like} gives.
    * @param like A tensor whose shape is taken.
