@@ -53,7 +53,7 @@ Status grad_top_k(GradContext& c) {
   Expr count = make(s, "Size", {x});
   Expr positions = reshape(make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)}), shape_of(x));
   Expr first = make(s, "Slice", {positions, constant_ints(s, {0}), constant_ints(s, {1}), constant_ints(s, {axis})});
-  Expr step = axis == -1 ? constant_ints(s, {1}) : count_from(x, axis + 1);
+  Expr step = count_behind(x, axis);
   c.set_grad(0, make(s, "weft.ScatterAt", {c.grad(0), first + indices * step, x}));
   return {};
 }

@@ -147,11 +147,7 @@ Status feature_vectorizer(BodyContext& c) {
   const std::vector<int64_t> sizes = c.attrs().ints_or_empty("inputdimensions");
   std::vector<Expr> parts;
   for (int i = 0; i < c.input_count(); ++i) {
-    Expr part = cast(c.input(i), DType::kF32);
-    if (!part.has_rank())
-      part = with_rank(with_two_axes(part), 2);
-    else if (part.rank() == 1)
-      part = unsqueeze(part, {0});
+    Expr part = with_rank(with_two_axes(cast(c.input(i), DType::kF32)), 2);
     if (!sizes.empty()) {
       const int64_t size = sizes[static_cast<size_t>(i)];
       const Expr zero = constant_ints(s, {0}), axis = constant_ints(s, {1});
@@ -185,10 +181,7 @@ Status array_feature_extractor(BodyContext& c) {
   ExprScope& s = c.scope();
   const Expr x = c.input(0);
   const Expr places = reshape(c.input(1), constant_ints(s, {-1}));
-  Expr y = make(s, "Gather", {x, places}, {{"axis", x.has_rank() ? x.rank() - 1 : int64_t{-1}}});
-  if (!x.has_rank()) y = with_two_axes(y);
-  if (x.has_rank() && x.rank() == 1) y = unsqueeze(y, {0});
-  c.set_output(0, y);
+  c.set_output(0, with_two_axes(make(s, "Gather", {x, places}, {{"axis", int64_t{-1}}})));
   return {};
 }
 

@@ -146,12 +146,7 @@ Result<Expr> nearest_elements(ExprScope& s, Expr x, Expr places, Attrs attrs) {
 
 Status grid_sample(BodyContext& c) {
   ExprScope& s = c.scope();
-  Expr x = c.input(0), grid = c.input(1);
-  // Both have as many axes, and places coordinates for those behind the channels.
-  x = ensure_rank(x, grid.type());
-  if (!x.has_rank() && grid.has_rank() && grid.dims().back().known()) {
-    x = with_rank(x, grid.dims().back().value() + 2);
-  }
+  Expr grid = c.input(1), x = with_rank_of_places(c.input(0), grid);
   if (!x.has_rank()) return unimplemented("GridSample needs the rank of X or of grid");
   const DType dtype = x.dtype();
   std::vector<int64_t> last_first;

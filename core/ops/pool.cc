@@ -169,7 +169,7 @@ Status global_lp(BodyContext& c) {
 Status grad_global_max(GradContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
-  Expr size = make(s, "ReduceProd", {make(s, "Shape", {x}, {{"start", int64_t{2}}})}, {{"keepdims", int64_t{1}}});
+  Expr size = count_behind(x, 1);
   Expr flat = reshape(x, concat({make(s, "Shape", {x}, {{"end", int64_t{2}}}), size}, 0));
   Expr place = make(s, "ArgMax", {flat}, {{"axis", int64_t{2}}, {"keepdims", int64_t{1}}});
   Expr planes = make(s, "Range", {constant_int(s, 0), make(s, "Size", {place}), constant_int(s, 1)});

@@ -219,7 +219,7 @@ class ResizePlaces {
       return reduce_sum(x, others, false);
     }
     const Expr before = make(s_, "ReduceProd", {make(s_, "Shape", {x}, {{"end", axis}})}, {{"keepdims", int64_t{1}}});
-    const Expr behind = axis == -1 ? constant_ints(s_, {1}) : count_from(x, axis + 1);
+    const Expr behind = count_behind(x, axis);
     const Expr size = elements(shape_of(x), {axis});
     return reduce_sum(reshape(x, concat({before, size, behind}, 0)), {0, 2}, false);
   }

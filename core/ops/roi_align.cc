@@ -50,8 +50,8 @@ Status infer_factors(InferContext& c) {
 
 Status infer_weights(InferContext& c) {
   WEFT_CHECK(check_alignment(c, 0));
-  WEFT_CHECK(c.check_shape(1, {c.has_rank(1) ? c.dims(1)[0] : c.fresh(), Dim(4)}, "four numbers for each region"));
-  const Dim regions = c.has_rank(1) ? c.dims(1)[0] : c.fresh();
+  const Dim regions = c.has_rank(1) && c.rank(1) > 0 ? c.dims(1)[0] : c.fresh();
+  WEFT_CHECK(c.check_shape(1, {regions, Dim(4)}, "four numbers for each region"));
   const std::pair<const char*, int> sides[] = {{"output_height", 2}, {"output_width", 3}};
   for (int i = 0; i < 2; ++i) {
     const auto& [parts, axis] = sides[i];

@@ -66,11 +66,7 @@ Status infer_sample_grad(InferContext& c) {
 
 // By each coordinate: the sum over channels of `weights` times the slope of the samples of `image` along its axis.
 Result<Expr> grad_of_places(GradContext& c, Expr image, Expr places, Expr weights) {
-  // Places have as many axes as the image, and coordinates for those behind the channels.
-  image = ensure_rank(image, places.type());
-  if (!image.has_rank() && places.has_rank() && places.dims().back().known()) {
-    image = with_rank(image, places.dims().back().value() + 2);
-  }
+  image = with_rank_of_places(image, places);
   if (!image.has_rank()) return unimplemented("the gradient by places needs the rank of X or of them");
   if (is_complex(image.dtype())) return unimplemented("places in images of complex numbers have no gradient");
   const int64_t axes = image.rank() - 2;

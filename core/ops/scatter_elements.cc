@@ -60,14 +60,14 @@ Expr element_places(Expr indices, int64_t axis) {
 // Where only a run knows the rank, all is in one row, where the elements of data are numbered.
 Joined in_one_row(const Joined& joined, Expr indices, int64_t axis) {
   ExprScope& s = indices.scope();
-  const Expr all = constant_ints(s, {-1}), one = constant_ints(s, {1}), shape = shape_of(joined.data);
+  const Expr all = constant_ints(s, {-1}), shape = shape_of(joined.data);
   const auto row = [&](Expr x) { return reshape(x, all); };
   const Expr count = make(s, "Size", {joined.data});
   const Expr numbers = reshape(make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)}), shape);
   // The numbers of what lies at the front of the axis, as far as there are indices along the others.
-  const Expr ends = make(s, "ScatterElements", {shape_of(indices), constant_ints(s, {axis}), one});
+  const Expr ends = make(s, "ScatterElements", {shape_of(indices), constant_ints(s, {axis}), constant_ints(s, {1})});
   const Expr front = make(s, "Slice", {numbers, fill_like(ends, 0), ends});
-  const Expr step = axis == -1 ? one : count_from(joined.data, axis + 1);
+  const Expr step = count_behind(joined.data, axis);
   Expr at = cast(indices, DType::kI64);
   const Expr size = make(s, "Gather", {shape, constant_int(s, axis)});
   at = where(make(s, "Less", {at, constant_int(s, 0)}), at + size, at);

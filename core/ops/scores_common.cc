@@ -38,8 +38,7 @@ Result<Expr> rows_of(Expr x) {
     return invalid("X must be rows [N, F], or one row [F], but is ", x.type().text());
   }
   const Expr numbers = x.dtype() == DType::kF64 ? x : cast(x, DType::kF32);
-  if (!x.has_rank()) return with_rank(with_two_axes(numbers), 2);
-  return x.rank() == 1 ? unsqueeze(numbers, {0}) : numbers;
+  return with_rank(with_two_axes(numbers), 2);
 }
 
 Status check_transform(const std::string& transform) {

@@ -13,9 +13,10 @@ Expr with_rank(Expr x, int64_t rank) {
 
 Expr rank_of(Expr x) { return shape_of(shape_of(x)); }
 
-Expr count_from(Expr x, int64_t first) {
+Expr count_behind(Expr x, int64_t axis) {
   if (!x.valid()) return x;
-  const Expr sizes = make(x.scope(), "Shape", {x}, {{"start", first}});
+  if (axis == -1) return constant_ints(x.scope(), {1});
+  const Expr sizes = make(x.scope(), "Shape", {x}, {{"start", axis + 1}});
   return make(x.scope(), "ReduceProd", {sizes}, {{"keepdims", int64_t{1}}});
 }
 
@@ -27,10 +28,17 @@ Expr axes_from(Expr x, int64_t first) {
 
 Expr with_two_axes(Expr x) {
   if (!x.valid()) return x;
+  if (x.has_rank()) return x.rank() == 1 ? unsqueeze(x, {0}) : x;
   ExprScope& s = x.scope();
   const Expr one = constant_ints(s, {1}), all = concat({one, shape_of(x)}, 0);
   const Expr start = make(s, "Min", {rank_of(x) - one, one});
   return reshape(x, make(s, "Slice", {all, start, shape_of(all)}));
+}
+
+Expr with_rank_of_places(Expr image, Expr places) {
+  image = ensure_rank(image, places.type());
+  if (image.has_rank() || !places.has_rank() || !places.dims().back().known()) return image;
+  return with_rank(image, places.dims().back().value() + 2);
 }
 
 Expr laid_along(Expr vector, Expr shape, int64_t axis) {
@@ -56,7 +64,7 @@ Expr with_one_space(Expr x) {
     const Expr sizes = make(s, "Shape", {x}, {{"start", first}, {"end", end}});
     return make(s, "ReduceProd", {sizes}, {{"keepdims", int64_t{1}}});
   };
-  return reshape(x, concat({count(0, 1), count(1, 2), count_from(x, 2)}, 0));
+  return reshape(x, concat({count(0, 1), count(1, 2), count_behind(x, 1)}, 0));
 }
 
 Expr sum_of_channels(Expr x) {

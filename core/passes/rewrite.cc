@@ -452,6 +452,7 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
   const std::set<std::string> names = operators_of(program);
   RewriteOptions rest = options;
   std::erase_if(rest.rules, [](const Rule* rule) { return rule->whole != nullptr; });
+  if (!options.fold_constants) std::erase_if(rest.rules, [](const Rule* rule) { return rule->folds; });
   if (rest.rules.size() < options.rules.size()) {
     const RewriteOptions ahead = rules_ahead(names, options);
     if (!ahead.rules.empty()) WEFT_CHECK(walk(ahead, &changed));
@@ -464,11 +465,6 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
     early.awaited.insert(rule->op);
     return true;
   });
-  if (!options.fold_constants) {
-    for (RewriteOptions* each : {&early, &rest}) {
-      std::erase_if(each->rules, [](const Rule* rule) { return rule->folds; });
-    }
-  }
   if (waits) WEFT_CHECK(walk_until_same(early));
   WEFT_CHECK(walk_until_same(rest));
   return program;

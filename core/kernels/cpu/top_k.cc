@@ -1,4 +1,4 @@
-// The kernels of TopK: a merge sort of indices that keeps the first k of every run, and one pass that holds the few best so far.
+// The kernels of TopK: a merge sort of indices that keeps the first k of every run, and one pass that holds the few best.
 #include <algorithm>
 #include <numeric>
 

@@ -63,7 +63,7 @@ TEST(ModelGradient, SupportVectorRegressorsOfEachKernel) {
   expect_pair(gradient_of_regressor("SIGMOID", {0.25, -0.5, 0}), -0.383923405177303, -0.339965455673126);
 }
 
-TEST(ModelGradient, DecisionsBetweenClasses) {
+Attrs support_vector_classifier() {
   Attrs attrs{{"kernel_type", "RBF"}};
   attrs.set("kernel_params", std::vector<double>{0.5, 0, 0});
   attrs.set("support_vectors", kSupportVectors);
@@ -71,20 +71,19 @@ TEST(ModelGradient, DecisionsBetweenClasses) {
   attrs.set("coefficients", std::vector<double>{1, 0.5, -1.5, 0.75, 0.25, -1});
   attrs.set("rho", std::vector<double>{0.25, -0.125, 0.5});
   attrs.set("classlabels_ints", std::vector<int64_t>{5, 7, 9});
-  expect_pair(gradient_of_model("SVMClassifier", attrs, 2, {1, 2, 3}), 0.452452988884213, -0.0453599482504272);
+  return attrs;
+}
+
+TEST(ModelGradient, DecisionsBetweenClasses) {
+  expect_pair(gradient_of_model("SVMClassifier", support_vector_classifier(), 2, {1, 2, 3}), 0.452452988884213,
+              -0.0453599482504272);
 }
 
 // Of the likelihoods that a search comes near to, which numpy's solve gives exactly.
 TEST(ModelGradient, LikelihoodsOfClasses) {
-  Attrs attrs{{"kernel_type", "RBF"}};
-  attrs.set("kernel_params", std::vector<double>{0.5, 0, 0});
-  attrs.set("support_vectors", kSupportVectors);
-  attrs.set("vectors_per_class", std::vector<int64_t>{1, 1, 1});
-  attrs.set("coefficients", std::vector<double>{1, 0.5, -1.5, 0.75, 0.25, -1});
-  attrs.set("rho", std::vector<double>{0.25, -0.125, 0.5});
+  Attrs attrs = support_vector_classifier();
   attrs.set("prob_a", std::vector<double>{-1, -0.5, -2});
   attrs.set("prob_b", std::vector<double>{0.1, -0.2, 0.3});
-  attrs.set("classlabels_ints", std::vector<int64_t>{5, 7, 9});
   expect_pair(gradient_of_model("SVMClassifier", attrs, 2, {1, 2, 3}), -0.028126382963474906, 0.02027327165897232);
 }
 
