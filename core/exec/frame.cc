@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/base/json.h"
+#include "core/base/loop_threads.h"
 #include "core/exec/executor.h"
 
 namespace weft {
@@ -115,8 +116,7 @@ Status Frame::walk_all(const ExecOptions& options) {
   Status status;
   int32_t at = 0;
   if (!plan_->groups.empty()) {
-    const int threads =
-        options.parallel.max_threads > 0 ? std::min(options.parallel.max_threads, pool_threads()) : pool_threads();
+    const int threads = loop_threads(options.parallel);
     for (const BranchGroup& group : plan_->groups) {
       if (threads < 2 || threads > group.most_threads) continue;
       const int32_t ended = walk<kWatched>(options, at, group.begin, &status);

@@ -37,6 +37,39 @@ Status group_norm(BodyContext& c) {
   return {};
 }
 
+// The filters of a DepthwiseBlock see the channels that the product before them makes.
+Status infer_depthwise_block(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(3) || (c.has_input(1) && !c.has_rank(1)) || (c.has_input(5) && !c.has_rank(5))) {
+    return {};
+  }
+  if (c.rank(0) < 3) return invalid("X must be [N, D1, ..., C] but is ", c.input(0).text());
+  ValueType x = c.input(0);
+  x.dims = permuted(x.dims, to_channels_first(c.rank(0)));
+  if (c.has_input(1)) x.dims[1] = c.dims(1)[0];
+  InferContext plain = c;
+  plain.set_input(0, x);
+  WEFT_TRY(Dims y, conv_dims(plain, 0, 3));
+  if (c.has_input(5)) y[1] = c.dims(5)[0];
+  c.set_dims(0, permuted(y, to_channels_last(c.rank(0))));
+  return {};
+}
+
+Status depthwise_block(BodyContext& c) {
+  const auto conv = [&](Expr x, int weight, const char* low, const char* high, Attrs attrs) {
+    if (!c.has_input(weight)) return x;
+    if (c.attrs().has(low)) attrs.set("low", c.attrs().f(low));
+    if (c.attrs().has(high)) attrs.set("high", c.attrs().f(high));
+    const Expr bias = c.has_input(weight + 1) ? c.input(weight + 1) : Expr();
+    return make(c.scope(), "weft.ChannelsLastConv", {x, c.input(weight), bias}, attrs);
+  };
+  Attrs filters = c.attrs();
+  for (const char* name : {"expand_low", "expand_high", "project_low", "project_high"}) filters.erase(name);
+  const Expr wide = conv(c.input(0), 1, "expand_low", "expand_high", {});
+  const Expr seen = conv(wide, 3, "low", "high", filters);
+  c.set_output(0, conv(seen, 5, "project_low", "project_high", {}));
+  return {};
+}
+
 constexpr const char* kConv = "weft.FusedConv";
 constexpr const char* kMaxPool = "MaxPool";
 constexpr const char* kAveragePool = "AveragePool";
@@ -88,6 +121,26 @@ void define_op_channels_last(OpRegistry& ops) {
   conv_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
       .doc("Conv and limits of its results, with the channels of X and Y last.");
   conv_schema(ops.add(kWeftDomain, "WinogradConv")).doc("ChannelsLastConv by Winograd's transforms.");
+  with_limits(window_schema(ops.add(kWeftDomain, "DepthwiseBlock")))
+      .doc(
+          "ChannelsLastConv with a filter for each channel, between two of windows of one pixel, either of which may "
+          "be left out.")
+      .attr("group", int64_t{1}, "Of the filters: as many as channels.")
+      .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
+      .optional_attr("expand_low", AttrKind::kFloat, "What smaller results of the first become.")
+      .optional_attr("expand_high", AttrKind::kFloat, "What larger results of the first become.")
+      .optional_attr("project_low", AttrKind::kFloat, "What smaller results of the last become.")
+      .optional_attr("project_high", AttrKind::kFloat, "What larger results of the last become.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .optional_input("expand", "T", "[E, C, 1, ...]: the first.")
+      .optional_input("expand_bias", "T", "[E].")
+      .input("W", "T", "[E, 1, k1, ...]: the filters; of X where there is no first, and E is C.")
+      .optional_input("bias", "T", "[E].")
+      .optional_input("project", "T", "[M, E, 1, ...]: the last.")
+      .optional_input("project_bias", "T", "[M].")
+      .output("Y", "T", "[N, O1, ..., M], or E where there is no last.")
+      .infer(infer_depthwise_block)
+      .body(depthwise_block);
   conv_grad_input_schema(ops.add(kWeftDomain, "ChannelsLastConvGradInput"))
       .doc("The gradient of ChannelsLastConv by X, given that of Y.");
   conv_grad_input_schema(ops.add(kWeftDomain, "WinogradConvGradInput"))

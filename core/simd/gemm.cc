@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "core/base/divide_up.h"
+#include "core/base/loop_threads.h"
+#include "core/simd/gemm_blocks.h"
 #include "core/simd/gemm_tiles.h"
 #include "core/simd/turn.h"
 
@@ -12,7 +14,6 @@ namespace weft {
 namespace {
 
 constexpr int64_t kDepth = 1024;      // k of one block: a panel of b then stays in the second-level cache
-constexpr int64_t kTiles = 4;         // tiles of rows in a block
 constexpr int64_t kLeastPacked = 64;  // b is read in place for so few rows
 constexpr int64_t kRounded = 4096;    // elements of b that become bf16 at once
 constexpr int64_t kPage = 4096;       // rows so many bytes apart share one set of the first-level cache
@@ -146,33 +147,6 @@ void run_bf16(const Gemm<float>& g, const GemmPanel<float>& p, const uint32_t* b
 }
 void run_bf16(const Gemm<double>&, const GemmPanel<double>&, const uint32_t*, int64_t, int64_t) {}
 
-int threads_for(const Parallel& parallel) {
-  const int all = pool_threads();
-  return parallel.max_threads > 0 ? std::min(parallel.max_threads, all) : all;
-}
-
-// How c is divided among threads; no bit depends on it.
-struct Blocks {
-  int64_t rows;    // of a block
-  int64_t panels;  // of a block
-};
-template <typename T>
-Blocks blocks_of(const Gemm<T>& g, const Parallel& parallel) {
-  const GemmTiles<T>& tiles = tiles_of(g);
-  const int64_t panels = divide_up(g.n, tiles.panel);
-  int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16);
-  wide = divide_up(wide, most_at_once(g)) * most_at_once(g);
-  // Of a few large blocks each thread has as many; half as many panels at once still keep the multipliers busy.
-  const int64_t count = divide_up(panels, wide);
-  if (wide == most_at_once(g) && wide > 1 && count > 1) {
-    const int64_t threads = threads_for(parallel);
-    if (count % threads != 0 && count < 4 * threads) wide /= 2;
-  }
-  // What is handed on lies side by side: long parts of rows, or whole ones.
-  if (g.finish != nullptr) wide = std::min(panels, std::max(wide, 2 * kLeastStretch / tiles.panel));
-  return {tiles.rows * kTiles, wide};
-}
-
 // Says that rows [row, row + rows) are final in columns [begin, end).
 template <typename T>
 void finish_block(const Gemm<T>& g, int64_t row, int64_t rows, int64_t begin, int64_t end) {
@@ -195,7 +169,7 @@ bool packs_whole_b(const Gemm<T>& g) {
 
 template <typename T>
 bool finishes_well(const Gemm<T>& g) {
-  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTiles * g.n : g.n;
+  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTilesOfBlock * g.n : g.n;
   return wide >= kLeastStretch || g.m * g.n <= kLeastStretch;
 }
 
@@ -247,27 +221,24 @@ void pack_halves(const Gemm<float>& g, const uint16_t* b, Half half, uint32_t* p
 
 namespace {
 
-// A product whose matrices are packed as they need to be, and how it is divided.
+// A product whose matrices are packed as they need to be.
 template <typename T>
-struct Division {
+struct Packed {
   const Gemm<T>& g;
   const GemmTiles<T>& tiles;
   const T* a;
   int64_t a_row;
-  const T* packed;
-  int64_t panels, first, packed_k;  // of b; the first of them that is packed
-  Blocks blocks;
-  int64_t row_blocks, panel_blocks;
-  bool backwards;
+  const T* b;
+  int64_t first, k;  // of b: the first panel that is packed; rows that are
 };
 
 template <typename T>
-void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
+void run_block(const Packed<T>& d, const GemmBlocks::Block& block) {
   const Gemm<T>& g = d.g;
   const GemmTiles<T>& tiles = d.tiles;
-  const int64_t most = most_at_once(g);
+  const int64_t most = most_at_once(g), row = block.row, from = block.from, to = block.to;
   GemmPanel<T> p;
-  p.rows = std::min(d.blocks.rows, g.m - row);
+  p.rows = block.rows;
   p.a_row = d.a_row;
   p.c_row = g.c_row;
   int64_t done = 0;
@@ -287,9 +258,10 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
         p.b = g.b + column + done * g.b_row;
         p.b_row = g.b_row;
       } else {
-        at = ((panel - d.first) * d.packed_k + done) * tiles.panel;
-        if (d.packed != nullptr) p.b = d.packed + at;
+        at = ((panel - d.first) * d.k + done) * tiles.panel;
+        if (d.b != nullptr) p.b = d.b + at;
         p.b_row = tiles.panel;
+        p.ahead = d.b != nullptr && next < block.past ? p.b + d.k * tiles.panel : nullptr;
       }
       p.c = g.c + row * g.c_row + column;
       if (done > 0) {
@@ -302,9 +274,9 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
         p.init_column = g.init_column;
       }
       if (g.packed_bf16 != nullptr)
-        run_bf16(g, p, g.packed_bf16 + at / 2, count, d.packed_k * tiles.panel / 2);
+        run_bf16(g, p, g.packed_bf16 + at / 2, count, d.k * tiles.panel / 2);
       else if (count > 1)
-        tiles.run_low(p, panel < d.first ? tiles.panel : d.packed_k * tiles.panel);
+        tiles.run_low(p, panel < d.first ? tiles.panel : d.k * tiles.panel);
       else
         tiles.run(p);
     }
@@ -331,32 +303,15 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a = scratch;
     a_row = packed_a_row(g);
   }
-  const int64_t panels = divide_up(g.n, tiles.panel);
-  const Blocks blocks = blocks_of(g, parallel);
-  const Division<T> d{g,
-                      tiles,
-                      a,
-                      a_row,
-                      packed,
-                      panels,
-                      first_packed(g),
-                      g.packed_k > 0 ? g.packed_k : g.k,
-                      blocks,
-                      divide_up(g.m, blocks.rows),
-                      divide_up(panels, blocks.panels),
-                      g.backwards && threads_for(parallel) == 1};
-  const int64_t count = d.row_blocks * d.panel_blocks;
-  if (count == 1) return run_block(d, 0, 0, panels);
-  // Threads begin with blocks side by side: each reads a part alone of the larger matrix.
-  const bool by_rows = g.m >= g.n;
-  const double cost = gemm_cost_ns(g) / static_cast<double>(count);
-  parallel_for(parallel, count, 1, cost, [&d, by_rows](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t block = d.backwards ? d.row_blocks * d.panel_blocks - 1 - i : i;
-      const int64_t row = by_rows ? block / d.panel_blocks : block % d.row_blocks;
-      const int64_t from = (by_rows ? block % d.panel_blocks : block / d.row_blocks) * d.blocks.panels;
-      run_block(d, row * d.blocks.rows, from, std::min(d.panels, from + d.blocks.panels));
-    }
+  const Packed<T> d{g, tiles, a, a_row, packed, first_packed(g), g.packed_k > 0 ? g.packed_k : g.k};
+  const int threads = loop_threads(parallel);
+  const GemmBlocks blocks = divide({g.m, g.n, tiles.rows, tiles.panel, most_at_once(g),
+                                    g.k * g.n * static_cast<int64_t>(sizeof(T)), g.finish != nullptr, threads});
+  const int64_t count = blocks.count();
+  const bool backwards = g.backwards && threads == 1;
+  if (count == 1) return run_block(d, blocks.block(0));
+  parallel_for(parallel, count, 1, gemm_cost_ns(g) / static_cast<double>(count), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run_block(d, blocks.block(backwards ? count - 1 - i : i));
   });
 }
 

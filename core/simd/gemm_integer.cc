@@ -9,13 +9,14 @@
 #include <cstring>
 
 #include "core/base/divide_up.h"
+#include "core/base/loop_threads.h"
+#include "core/simd/gemm_blocks.h"
 #include "core/simd/gemm_integer_tiles.h"
 
 namespace weft {
 
 namespace {
 
-constexpr int64_t kTiles = 4;    // tiles of rows in a block
 constexpr int64_t kPage = 4096;  // rows so many bytes apart share one set of the first-level cache
 constexpr int64_t kWord = 4;     // bytes of a group of a
 constexpr int64_t kLine = 64;
@@ -150,19 +151,6 @@ Terms prepare_a(const GemmInteger& g, const uint8_t* packed_b, const Scratch& at
 // Most panels that one call of the tiles goes over.
 int64_t most_at_once(const GemmInteger& g) { return g.m == 1 ? 4 : g.m == 2 ? 2 : 1; }
 
-// How c is divided among threads.
-struct IntegerBlocks {
-  int64_t rows, panels;  // of a block
-};
-IntegerBlocks blocks_of(const GemmInteger& g) {
-  const int64_t panels = panels_of(g);
-  int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16);
-  wide = divide_up(wide, most_at_once(g)) * most_at_once(g);
-  // What is handed on lies side by side: long parts of rows, or whole ones.
-  if (g.finish != nullptr) wide = std::min(panels, std::max(wide, 2 * kLeastStretch / tiles_of(g).panel));
-  return {tiles_of(g).rows * kTiles, wide};
-}
-
 // A product whose matrices are packed as they need to be.
 struct Packed {
   const GemmInteger& g;
@@ -180,13 +168,13 @@ void finish_block(const GemmInteger& g, int64_t row, int64_t rows, int64_t begin
   }
 }
 
-// Rows [row, row + rows) in panels [from, to).
-void run_block(const Packed& d, int64_t row, int64_t rows, int64_t from, int64_t to) {
+void run_block(const Packed& d, const GemmBlocks::Block& block) {
   const GemmInteger& g = d.g;
+  const int64_t row = block.row, from = block.from, to = block.to;
   const IntegerTiles& tiles = tiles_of(g);
   const int64_t most = most_at_once(g), bytes = panel_bytes(g);
   IntegerPanel p{};
-  p.rows = rows;
+  p.rows = block.rows;
   p.groups = groups_of(g);
   p.a = d.a + row * d.a_row;
   p.a_row = d.a_row;
@@ -199,6 +187,7 @@ void run_block(const Packed& d, int64_t row, int64_t rows, int64_t from, int64_t
     next = panel + count;
     p.columns = std::min(count * tiles.panel, g.n - column);
     p.b = d.b + panel * bytes;
+    p.ahead = next < block.past ? p.b + bytes : nullptr;
     p.c = g.c + row * g.c_row + column;
     if (d.terms.rows != nullptr) {
       p.column_terms = d.terms.columns + column;
@@ -209,7 +198,7 @@ void run_block(const Packed& d, int64_t row, int64_t rows, int64_t from, int64_t
     else
       tiles.run[g.a_signed](p);
   }
-  if (g.finish != nullptr) finish_block(g, row, rows, from * tiles.panel, std::min(g.n, to * tiles.panel));
+  if (g.finish != nullptr) finish_block(g, row, block.rows, from * tiles.panel, std::min(g.n, to * tiles.panel));
 }
 
 }  // namespace
@@ -235,7 +224,7 @@ void pack_integer_b(const GemmInteger& g, uint8_t* packed, const Parallel& paral
 int64_t gemm_integer_scratch(const GemmInteger& g) { return Scratch(g).end; }
 
 bool finishes_well(const GemmInteger& g) {
-  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTiles * g.n : g.n;
+  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTilesOfBlock * g.n : g.n;
   return wide >= kLeastStretch || g.m * g.n <= kLeastStretch;
 }
 
@@ -250,19 +239,12 @@ void run_gemm_integer(const GemmInteger& g, uint8_t* scratch, const Parallel& pa
   const Terms terms = prepare_a(g, b, at, scratch, parallel);
   const bool packs = packs_a(g);
   const Packed d{g, packs ? scratch + at.a : g.a, packs ? packed_a_row(g) : g.a_row, b, terms};
-  const IntegerBlocks blocks = blocks_of(g);
-  const int64_t panels = panels_of(g);
-  const int64_t row_blocks = divide_up(g.m, blocks.rows), panel_blocks = divide_up(panels, blocks.panels);
-  const int64_t count = row_blocks * panel_blocks;
-  // Threads begin with blocks side by side: each reads a part alone of the larger matrix.
-  const bool rows_first = g.m >= g.n;
-  const double cost = gemm_integer_cost_ns(g) / static_cast<double>(count);
-  parallel_for(parallel, count, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const int64_t row = (rows_first ? block / panel_blocks : block % row_blocks) * blocks.rows;
-      const int64_t from = (rows_first ? block % panel_blocks : block / row_blocks) * blocks.panels;
-      run_block(d, row, std::min(blocks.rows, g.m - row), from, std::min(panels, from + blocks.panels));
-    }
+  const IntegerTiles& tiles = tiles_of(g);
+  const GemmBlocks blocks = divide({g.m, g.n, tiles.rows, tiles.panel, most_at_once(g), panels_of(g) * panel_bytes(g),
+                                    g.finish != nullptr, loop_threads(parallel)});
+  const double cost = gemm_integer_cost_ns(g) / static_cast<double>(blocks.count());
+  parallel_for(parallel, blocks.count(), 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run_block(d, blocks.block(i));
   });
 }
 

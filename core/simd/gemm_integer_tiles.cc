@@ -104,8 +104,12 @@ HWY_INLINE void tile(const IntegerPanel& p, const uint8_t* a, const IntegerRow* 
 #pragma GCC unroll 8
     for (int v = 0; v < P * V; ++v) sum[r][v] = other[r][v] = hn::Zero(d);
   }
-  const uint8_t* b = p.b;
+  const uint8_t *b = p.b, *ahead = p.ahead;
   for (int64_t k = 0; k < p.groups; ++k, a += 4, b += 2 * kBytes<Step>) {
+    if (P == 1 && ahead != nullptr) {
+      for (int64_t i = 0; i < 2 * kBytes<Step>; i += 64) __builtin_prefetch(ahead + i, 0, 2);
+      ahead += 2 * kBytes<Step>;
+    }
 #pragma GCC unroll 4
     for (int panel = 0; panel < P; ++panel) {
       decltype(Step::right(b)) right[V];
@@ -169,9 +173,11 @@ template <class Step, bool a_signed>
 void run_panel(const IntegerPanel& p) {
   const RowsFn* heights = p.columns <= kLanes ? Heights<Step, a_signed, 1>::kRows : Heights<Step, a_signed, 2>::kRows;
   const int64_t tiles = (p.rows + Step::kRows - 1) / Step::kRows;
+  IntegerPanel of_tile = p;
   for (int64_t i = 0, row = 0; i < tiles; ++i) {
     const int64_t next = (i + 1) * p.rows / tiles;
-    heights[next - row - 1](p, p.a + row * p.a_row, p.row_terms != nullptr ? p.row_terms + row : nullptr,
+    of_tile.ahead = i > 0 && i + 1 == tiles ? p.ahead : nullptr;
+    heights[next - row - 1](of_tile, p.a + row * p.a_row, p.row_terms != nullptr ? p.row_terms + row : nullptr,
                             p.c + row * p.c_row);
     row = next;
   }

@@ -1,6 +1,8 @@
 // The innermost part of matrix products: tiles of sums that stay in registers, for every instruction set.
 #include "core/simd/gemm_tiles.h"
 
+#include <type_traits>
+
 #include "core/simd/tables.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,6 +33,13 @@ HWY_INLINE void load_row(D d, const uint32_t* b, hn::Vec<D> (&to)[V]) {
   if constexpr (V == 2) to[1] = hn::BitCast(d, hn::And(both, hn::Set(words, 0xffff0000u)));
 }
 
+// A row of a panel, which is needed later.
+template <typename T, typename B>
+HWY_INLINE void fetch_row(const B* b) {
+  constexpr int64_t kLine = 64, kBytes = HWY_LANES(T) * sizeof(B) * (std::is_same_v<B, T> ? 2 : 1);
+  for (int64_t i = 0; i < kBytes; i += kLine) __builtin_prefetch(reinterpret_cast<const char*>(b) + i, 0, 2);
+}
+
 // One tile of R rows and V vectors. Every sum is one chain over k in ascending order, whatever tile it stands in.
 template <typename T, int R, int V, typename B>
 void tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c, int64_t c_row) {
@@ -49,8 +58,12 @@ void tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c, int64_t c_r
         sum[r][v] = hn::LoadU(d, init + r * p.init_row + v * kLanes);
     }
   }
-  const B* b = p.b;
+  const B *b = p.b, *ahead = p.ahead;
   for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
+    if (ahead != nullptr) {
+      fetch_row<T>(ahead);
+      ahead += p.b_row;
+    }
     decltype(hn::Zero(d)) right[V];
     load_row(d, b, right);
 #pragma GCC unroll 16
@@ -150,11 +163,14 @@ using RowsFn = void (*)(const GemmPanel<T, B>& p, const T* a, const T* init, T* 
 // Tile heights as equal as can be: 49 rows are 13, 12, 12 and 12, not 14, 14, 14 and 7.
 template <typename T, typename B>
 void run(const GemmPanel<T, B>& p, const RowsFn<T, B>* heights) {
-  int64_t tiles = (p.rows + kRows - 1) / kRows, row = 0;
+  const int64_t tiles = (p.rows + kRows - 1) / kRows;
+  GemmPanel<T, B> of_tile = p;
+  int64_t row = 0;
   for (int64_t i = 0; i < tiles; ++i) {
-    int64_t next = (i + 1) * p.rows / tiles;
+    const int64_t next = (i + 1) * p.rows / tiles;
     const T* init = p.init != nullptr ? p.init + row * p.init_row : nullptr;
-    heights[next - row - 1](p, p.a + row * p.a_row, init, p.c + row * p.c_row);
+    of_tile.ahead = i > 0 && i + 1 == tiles ? p.ahead : nullptr;
+    heights[next - row - 1](of_tile, p.a + row * p.a_row, init, p.c + row * p.c_row);
     row = next;
   }
 }

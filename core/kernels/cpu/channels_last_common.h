@@ -5,6 +5,7 @@
 
 #include "core/base/divide_up.h"
 #include "core/kernels/cpu/limits_common.h"
+#include "core/kernels/cpu/packed_common.h"
 
 namespace weft {
 
@@ -34,6 +35,22 @@ Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
   WEFT_TRY(auto buffer, Buffer::allocate(count * static_cast<int64_t>(sizeof(T))));
   std::fill_n(static_cast<T*>(buffer->data()), count, T(0));
   return buffer;
+}
+
+// Most places of a filter of one channel, whose taps are found on the stack.
+constexpr int64_t kMostLaneTaps = 256;
+
+// One filter for each channel as [tap][channel].
+template <typename T>
+void pack_lane_filters(const ConvGeometry& g, const T* w, T* to) {
+  for (int64_t tap = 0; tap < g.taps(); ++tap) {
+    for (int64_t c = 0; c < g.in_c; ++c) *to++ = w[c * g.taps() + tap];
+  }
+}
+template <typename T>
+Result<std::shared_ptr<const Buffer>> packed_lane_filters(const ConvGeometry& g, const Tensor& w, FormCache* cache) {
+  return packed_constant<T>(w, "one filter for each channel", g.taps() * g.in_c, cache,
+                            [&](const T* elements, T* to) { pack_lane_filters(g, elements, to); });
 }
 
 // Copies of all images as [padded_h, padded_w, in_c], with zeros around them.

@@ -13,7 +13,6 @@ namespace {
 
 // Pointers to the input pixels of one block of output pixels, on the stack.
 constexpr int64_t kMostPointers = 4096;
-constexpr int64_t kMostLaneTaps = 256;
 constexpr int64_t kLaneRowsOfBlock = 8;
 constexpr int64_t kTilesOfBlock = 8;
 // With fewer channels, a row of the window is one tap in a copy of the image with its padding.
@@ -239,13 +238,6 @@ struct Lanes {
   std::shared_ptr<const Buffer> packed{}, zero{};
 };
 
-template <typename T>
-void pack_lanes(const ConvGeometry& g, const T* w, T* to) {
-  for (int64_t tap = 0; tap < g.taps(); ++tap) {
-    for (int64_t c = 0; c < g.in_c; ++c) *to++ = w[c * g.taps() + tap];
-  }
-}
-
 // What one thread makes at a time: some rows of an output image, and some channels of them, whose input stays in the
 // first-level cache from one row to the next.
 template <typename T>
@@ -318,7 +310,7 @@ void run_lanes(const Lanes<T>& s, const RunArgs& args) {
   if (s.packed != nullptr)
     weight = static_cast<const T*>(s.packed->data());
   else
-    pack_lanes(g, args.input<T>(1), static_cast<T*>(args.scratch));
+    pack_lane_filters(g, args.input<T>(1), static_cast<T*>(args.scratch));
   const int64_t row = g.out_w * g.out_c;
   // What is handed on are whole rows.
   const bool whole = args.finish != nullptr;
@@ -361,8 +353,7 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_TRY(s.zero, zeros<T>(g.in_c));
   const int64_t bytes = g.taps() * g.in_c * static_cast<int64_t>(sizeof(T));
   if (const Tensor* w = c.constant(1); w != nullptr) {
-    WEFT_TRY(s.packed, packed_constant<T>(*w, "one filter for each channel", g.taps() * g.in_c, c.form_cache(),
-                                          [&](const T* elements, T* to) { pack_lanes(g, elements, to); }));
+    WEFT_TRY(s.packed, packed_lane_filters<T>(g, *w, c.form_cache()));
     prepared->unused_inputs = {1};
   } else {
     prepared->scratch_bytes = bytes;
