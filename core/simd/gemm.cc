@@ -136,16 +136,18 @@ int64_t most_at_once(const Gemm<T>& g) {
 }
 
 // One call of the tiles for panels of bf16, which become f32 in registers: a copy of them in f32 would cost more.
-void run_bf16(const Gemm<float>& g, const GemmPanel<float>& p, const uint32_t* b, int64_t count, int64_t distance) {
+void run_bf16(const Gemm<float>& g, const GemmPanel<float>& p, const uint32_t* b, int64_t count, int64_t distance,
+              bool goes_on) {
   const GemmBf16Tiles& tiles = gemm_tiles_bf16(g.isa);
-  const GemmPanel<float, uint32_t> panel{p.rows, p.columns, p.k,    p.a,        p.a_row,       b,       p.b_row / 2,
-                                         p.c,    p.c_row,   p.init, p.init_row, p.init_column, p.limits};
+  const uint32_t* ahead = goes_on ? b + distance : nullptr;
+  const GemmPanel<float, uint32_t> panel{p.rows, p.columns, p.k,    p.a,        p.a_row,       b,        p.b_row / 2,
+                                         p.c,    p.c_row,   p.init, p.init_row, p.init_column, p.limits, ahead};
   if (count > 1)
     tiles.run_low(panel, distance);
   else
     tiles.run(panel);
 }
-void run_bf16(const Gemm<double>&, const GemmPanel<double>&, const uint32_t*, int64_t, int64_t) {}
+void run_bf16(const Gemm<double>&, const GemmPanel<double>&, const uint32_t*, int64_t, int64_t, bool) {}
 
 // Says that rows [row, row + rows) are final in columns [begin, end).
 template <typename T>
@@ -252,16 +254,18 @@ void run_block(const Packed<T>& d, const GemmBlocks::Block& block) {
       int64_t count = most;
       while (count > 1 && (panel + count > past || column + count * tiles.panel > g.n)) count /= 2;
       next = panel + count;
+      const bool goes_on = next < block.past;
       p.columns = std::min(count * tiles.panel, g.n - column);
       int64_t at = 0;
       if (panel < d.first) {
         p.b = g.b + column + done * g.b_row;
+        p.ahead = nullptr;
         p.b_row = g.b_row;
       } else {
         at = ((panel - d.first) * d.k + done) * tiles.panel;
         if (d.b != nullptr) p.b = d.b + at;
         p.b_row = tiles.panel;
-        p.ahead = d.b != nullptr && next < block.past ? p.b + d.k * tiles.panel : nullptr;
+        p.ahead = d.b != nullptr && goes_on ? p.b + d.k * tiles.panel : nullptr;
       }
       p.c = g.c + row * g.c_row + column;
       if (done > 0) {
@@ -274,7 +278,7 @@ void run_block(const Packed<T>& d, const GemmBlocks::Block& block) {
         p.init_column = g.init_column;
       }
       if (g.packed_bf16 != nullptr)
-        run_bf16(g, p, g.packed_bf16 + at / 2, count, d.k * tiles.panel / 2);
+        run_bf16(g, p, g.packed_bf16 + at / 2, count, d.k * tiles.panel / 2, goes_on);
       else if (count > 1)
         tiles.run_low(p, panel < d.first ? tiles.panel : d.k * tiles.panel);
       else

@@ -107,7 +107,7 @@ HWY_INLINE void tile(const IntegerPanel& p, const uint8_t* a, const IntegerRow* 
   const uint8_t *b = p.b, *ahead = p.ahead;
   for (int64_t k = 0; k < p.groups; ++k, a += 4, b += 2 * kBytes<Step>) {
     if (P == 1 && ahead != nullptr) {
-      for (int64_t i = 0; i < 2 * kBytes<Step>; i += 64) __builtin_prefetch(ahead + i, 0, 2);
+      fetch(ahead, 2 * kBytes<Step>);
       ahead += 2 * kBytes<Step>;
     }
 #pragma GCC unroll 4

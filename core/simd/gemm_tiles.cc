@@ -33,18 +33,11 @@ HWY_INLINE void load_row(D d, const uint32_t* b, hn::Vec<D> (&to)[V]) {
   if constexpr (V == 2) to[1] = hn::BitCast(d, hn::And(both, hn::Set(words, 0xffff0000u)));
 }
 
-// A row of a panel, which is needed later.
-template <typename T, typename B>
-HWY_INLINE void fetch_row(const B* b) {
-  constexpr int64_t kLine = 64, kBytes = HWY_LANES(T) * sizeof(B) * (std::is_same_v<B, T> ? 2 : 1);
-  for (int64_t i = 0; i < kBytes; i += kLine) __builtin_prefetch(reinterpret_cast<const char*>(b) + i, 0, 2);
-}
-
 // One tile of R rows and V vectors. Every sum is one chain over k in ascending order, whatever tile it stands in.
 template <typename T, int R, int V, typename B>
 void tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c, int64_t c_row) {
   const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
+  constexpr int64_t kLanes = HWY_LANES(T), kRowBytes = kLanes * sizeof(B) * (std::is_same_v<B, T> ? 2 : 1);
   decltype(hn::Zero(d)) sum[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -61,7 +54,7 @@ void tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c, int64_t c_r
   const B *b = p.b, *ahead = p.ahead;
   for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
     if (ahead != nullptr) {
-      fetch_row<T>(ahead);
+      fetch(ahead, kRowBytes);
       ahead += p.b_row;
     }
     decltype(hn::Zero(d)) right[V];

@@ -1,4 +1,4 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, products of gradients, limits, rounding to bf16 and to bytes,
+// What the sources of vector kernels share: fetching ahead, the rest of an array that fills no vector, products of gradients, limits, rounding to bf16 and to bytes,
 // and sums and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -18,6 +18,12 @@ namespace HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+// Asks for what is needed later, to be in the second-level cache by then.
+HWY_INLINE void fetch(const void* from, int64_t bytes) {
+  constexpr int64_t kLine = 64;
+  for (int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(static_cast<const char*>(from) + i, 0, 2);
+}
 
 // Elements past the last whole vector, with `fill` behind them.
 template <typename T>

@@ -38,13 +38,17 @@ HWY_NOINLINE void tap_tile(const TapTile<T>& p, T* c, int64_t c_row) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = p.init != nullptr ? hn::LoadU(d, p.init + v * kLanes) : hn::Zero(d);
   }
-  const T* b = p.b;
+  const T *b = p.b, *ahead = p.ahead;
   const T* const* a = p.a;
   for (int64_t tap = 0; tap < p.taps; ++tap, a += R) {
     const T* row[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) row[r] = a[r];
     for (int64_t k = 0; k < p.k; ++k, b += 2 * kLanes) {
+      if (ahead != nullptr) {
+        fetch(ahead, 2 * kLanes * sizeof(T));
+        ahead += 2 * kLanes;
+      }
       decltype(hn::Zero(d)) right[V];
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);

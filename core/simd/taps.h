@@ -20,6 +20,7 @@ struct TapTile {
   T* c;
   int64_t c_row;
   Limits<T> limits;
+  const T* ahead = nullptr;  // the panel that is needed next, which is fetched meanwhile; null: none
 };
 
 // What a tap sees: `columns` elements for the first row of a tile, and so many behind each other for the next ones.

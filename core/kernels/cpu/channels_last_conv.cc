@@ -138,6 +138,7 @@ void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* 
       t.c_row = g.out_c;
       t.limits = s.limits;
       for (int64_t tile = first; tile < last; ++tile) {
+        if (tile + 1 == last && tile > first && p + 1 < s.panels) t.ahead = t.b + s.taps * s.k * panel;
         const int64_t pixel = pixel_of(tile);
         t.rows = pixel_of(tile + 1) - pixel;
         t.c = args.output<T>(0) + (at + pixel) * g.out_c + group * out_c + p * panel;
