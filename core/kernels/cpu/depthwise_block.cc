@@ -6,6 +6,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
 #include "core/kernels/cpu/packed_common.h"
+#include "core/kernels/cpu/stop_common.h"
 #include "core/simd/gemm.h"
 #include "core/simd/taps.h"
 
@@ -94,9 +95,12 @@ class Rows {
       std::fill_n(at, g_.pad_w * g_.in_c, T(0));
       std::fill(at + (g_.pad_w + g_.in_w) * g_.in_c, at + s_.ring_row(), T(0));
     }
+    StopCheck stop(*args_.parallel);
     int64_t made = 0;
     for (int64_t oy = rows.first; oy < rows.past; oy += s_.strip) {
-      const int64_t count = std::min(s_.strip, rows.past - oy), top = oy * g_.stride_h - g_.pad_h;
+      const int64_t count = std::min(s_.strip, rows.past - oy);
+      if (stop.after(count * g_.out_w * g_.out_c * g_.taps())) return;
+      const int64_t top = oy * g_.stride_h - g_.pad_h;
       const int64_t past = top + (count - 1) * g_.stride_h + (g_.kernel_h - 1) * g_.dilation_h + 1;
       for (made = std::max(made, top); made < std::min(past, g_.in_h); ++made) make_row(made);
       T* const to = out + oy * row;

@@ -111,6 +111,45 @@ TEST(Stopped, LongWindowsAreLeft) {
   }
 }
 
+// Rows of an image that go through filters, in one block: what stops at the first of them ends before the last.
+TEST(Stopped, RowsOfAnImageAreLeft) {
+  const int64_t side = 64, channels = 64;
+  const Tensor filters = *Tensor::make(DType::kF32, {channels, 1, 3, 3});
+  const Attrs attrs{{"group", channels}, {"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+  const KernelContext::Slot image = slot_of(DType::kF32, {1, side, side, channels}), none;
+  KernelContext::Slot weight = slot_of(DType::kF32, filters.shape());
+  weight.constant = &filters;
+  const KernelContext context(attrs, {image, none, none, weight}, {image});
+  PreparedKernel kernel;
+  const Status prepared = cpu_kernels().prepare("weft.DepthwiseBlock", context, false, &kernel);
+  ASSERT_TRUE(prepared.ok()) << prepared.text();
+  const std::shared_ptr<Buffer> scratch = *Buffer::allocate(kernel.scratch_bytes);
+  const std::vector<float> x(static_cast<size_t>(side * side * channels));
+  std::vector<float> y(x.size());
+
+  struct Ended {
+    CancelToken token;
+    int64_t elements = 0;
+  } ended;
+  const Finish finish{[](const void* self, int64_t begin, int64_t end) {
+                        Ended* at = static_cast<Ended*>(const_cast<void*>(self));
+                        at->elements += end - begin;
+                        at->token.cancel();
+                      },
+                      &ended, 0};
+  StopCondition stop;
+  stop.set_token(&ended.token);
+  Parallel parallel;
+  parallel.max_threads = 1;
+  parallel.stop = &stop;
+  const void* in[] = {x.data(), nullptr, nullptr, filters.data()};
+  void* out[] = {y.data()};
+  Status status;
+  kernel.run(kernel.state.get(), RunArgs{in, out, scratch->data(), &parallel, &status, &finish});
+  EXPECT_GT(ended.elements, 0);
+  EXPECT_LT(ended.elements, side * side * channels);
+}
+
 TEST(NoMemory, IsAStatusOnEveryThread) {
   const linalg::State matrices{64, 300, 0, 64, 0};  // of so many rows that it is worth waking others
   const Parallel parallel{};
