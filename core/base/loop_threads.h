@@ -1,15 +1,11 @@
 // How many threads a loop of the pool may have.
 #pragma once
 
-#include <algorithm>
-
 #include "core/base/thread_pool.h"
 
 namespace weft {
 
-// The caller included.
-inline int loop_threads(const Parallel& parallel) {
-  return parallel.max_threads > 0 ? std::min(parallel.max_threads, pool_threads()) : pool_threads();
-}
+// That one which the calling thread begins now may have, itself included: 1 inside of another loop's body.
+int loop_threads(const Parallel& parallel);
 
 }  // namespace weft

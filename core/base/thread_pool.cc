@@ -13,6 +13,7 @@
 #include <new>
 
 #include "core/base/cpu_count.h"
+#include "core/base/loop_threads.h"
 #include "core/base/settings.h"
 
 namespace weft {
@@ -350,6 +351,16 @@ int pool_threads() {
     process.threads.store(threads, std::memory_order_relaxed);
   }
   return threads;
+}
+
+int loop_threads(const Parallel& parallel) {
+  const Thread& self = this_thread;
+  if (self.inside) return 1;
+  int most = pool_threads();
+  for (int limit : {parallel.max_threads, self.most_threads}) {
+    if (limit > 0) most = std::min(most, limit);
+  }
+  return most;
 }
 
 ThreadLimit::ThreadLimit(int threads) : before_(this_thread.most_threads) {

@@ -39,10 +39,12 @@ Status group_norm(BodyContext& c) {
 
 // The filters of a DepthwiseBlock see the channels that the product before them makes.
 Status infer_depthwise_block(InferContext& c) {
-  if (!c.has_rank(0) || !c.has_rank(3) || (c.has_input(1) && !c.has_rank(1)) || (c.has_input(5) && !c.has_rank(5))) {
-    return {};
+  for (int i : {0, 1, 3, 5}) {
+    const bool left_out = (i == 1 || i == 5) && !c.has_input(i);
+    if (left_out) continue;
+    if (!c.has_rank(i)) return {};
+    if (c.rank(i) < 3) return invalid(c.op().inputs()[static_cast<size_t>(i)].name, " has too few axes: ", c.input(i).text());
   }
-  if (c.rank(0) < 3) return invalid("X must be [N, D1, ..., C] but is ", c.input(0).text());
   ValueType x = c.input(0);
   x.dims = permuted(x.dims, to_channels_first(c.rank(0)));
   if (c.has_input(1)) x.dims[1] = c.dims(1)[0];

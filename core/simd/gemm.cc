@@ -171,7 +171,7 @@ bool packs_whole_b(const Gemm<T>& g) {
 
 template <typename T>
 bool finishes_well(const Gemm<T>& g) {
-  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTilesOfBlock * g.n : g.n;
+  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kGemmTilesOfBlock * g.n : g.n;
   return wide >= kLeastStretch || g.m * g.n <= kLeastStretch;
 }
 
@@ -308,9 +308,10 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a_row = packed_a_row(g);
   }
   const Packed<T> d{g, tiles, a, a_row, packed, first_packed(g), g.packed_k > 0 ? g.packed_k : g.k};
+  constexpr int64_t kBytes = sizeof(T);
   const int threads = loop_threads(parallel);
   const GemmBlocks blocks = divide({g.m, g.n, tiles.rows, tiles.panel, most_at_once(g),
-                                    g.k * g.n * static_cast<int64_t>(sizeof(T)), g.finish != nullptr, threads});
+                                    g.k * g.n * (g.packed_bf16 != nullptr ? 2 : kBytes), g.finish != nullptr, threads});
   const int64_t count = blocks.count();
   const bool backwards = g.backwards && threads == 1;
   if (count == 1) return run_block(d, blocks.block(0));

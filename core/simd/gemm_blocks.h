@@ -9,7 +9,7 @@
 
 namespace weft {
 
-constexpr int64_t kTilesOfBlock = 4;  // of rows, at most
+constexpr int64_t kGemmTilesOfBlock = 4;  // of rows, at most
 
 struct GemmBlocks {
   int64_t m, tiles, high;  // rows; tiles of them, as equal as can be; blocks of tiles
@@ -18,18 +18,20 @@ struct GemmBlocks {
 
   struct Block {
     int64_t row, rows, from, to;  // panels [from, to)
-    int64_t past;                 // the panels before this one are needed after these
+    int64_t past;                 // panels [to, past) come next
   };
   int64_t across() const { return divide_up(panels, wide); }
   int64_t count() const { return high * across(); }
   Block block(int64_t i) const {
     const int64_t down = by_rows ? i / across() : i % high, from = (by_rows ? i % across() : i / high) * wide;
     const int64_t row = row_of(down), to = std::min(panels, from + wide);
-    return {row, row_of(down + 1) - row, from, to, down + 1 == high ? panels : to};
+    return {row, row_of(down + 1) - row, from, to, by_rows || down + 1 == high ? panels : to};
   }
 
  private:
-  int64_t row_of(int64_t block) const { return block * tiles / high * m / tiles; }
+  // Where part i of n begins, of `parts` that are as equal as can be.
+  static int64_t share(int64_t i, int64_t n, int64_t parts) { return i * (n / parts) + std::min(i, n % parts); }
+  int64_t row_of(int64_t block) const { return share(share(block, tiles, high), m, tiles); }
 };
 
 struct GemmDivision {
@@ -48,11 +50,11 @@ inline GemmBlocks divide(const GemmDivision& d) {
   // Of a few large blocks each thread has as many; half as many panels at once still keep the multipliers busy.
   const int64_t count = divide_up(panels, wide);
   if (wide == d.panels_at_once && wide > 1 && count > 1 && count % d.threads != 0 && count < 4 * d.threads) wide /= 2;
-  int64_t high = divide_up(tiles, kTilesOfBlock);
+  int64_t high = divide_up(tiles, kGemmTilesOfBlock);
   // What is handed on lies side by side: long parts of rows, or whole ones. Rows are then all that can be shared.
   if (d.hands_on) {
     wide = std::min(panels, std::max(wide, 2 * kLeastStretch / d.panel));
-    if (high * divide_up(panels, wide) < d.threads && d.m * d.n >= d.threads * kLeastStretch) {
+    if (high * divide_up(panels, wide) < d.threads && d.m * d.n >= 2 * d.threads * kLeastStretch) {
       high = std::min<int64_t>(tiles, d.threads);
     }
   }

@@ -224,7 +224,7 @@ void pack_integer_b(const GemmInteger& g, uint8_t* packed, const Parallel& paral
 int64_t gemm_integer_scratch(const GemmInteger& g) { return Scratch(g).end; }
 
 bool finishes_well(const GemmInteger& g) {
-  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTilesOfBlock * g.n : g.n;
+  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kGemmTilesOfBlock * g.n : g.n;
   return wide >= kLeastStretch || g.m * g.n <= kLeastStretch;
 }
 

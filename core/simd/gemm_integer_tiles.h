@@ -23,7 +23,7 @@ struct IntegerPanel {
   int64_t c_row;
   const IntegerRow* row_terms;  // null: nothing is added
   const int32_t *column_terms, *column_zeros;
-  const uint8_t* ahead;  // the panel that is needed next, as GemmPanel has it; null: none
+  const uint8_t* ahead = nullptr;  // the panel that is needed next, as GemmPanel has it; null: none
 };
 
 struct IntegerTiles {

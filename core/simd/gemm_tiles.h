@@ -23,8 +23,8 @@ struct GemmPanel {
   const T* init;                  // null: zero
   int64_t init_row, init_column;  // strides; init_column is 0 or 1
   Limits<T> limits;
-  // As many rows of b that are needed next: they are fetched to the second-level cache while the last of several tiles is
-  // computed, since nothing else would before they are asked for. Null: none.
+  // The panel that is needed next, of the same k and b_row: it is fetched to the second-level cache while the last of several tiles
+  // is computed, since nothing else would before it is asked for. Null: none.
   const B* ahead = nullptr;
 };
 

@@ -1,5 +1,5 @@
-// What the sources of vector kernels share: fetching ahead, the rest of an array that fills no vector, products of gradients, limits, rounding to bf16 and to bytes,
-// and sums and extremes of rows.
+// What the sources of vector kernels share: fetching ahead, the rest of an array that fills no vector, products of gradients,
+// limits, rounding to bf16 and to bytes, and sums and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H

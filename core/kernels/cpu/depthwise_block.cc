@@ -13,7 +13,8 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kPixelsOfStrip = 56;  // four full tiles of rows of the product behind
+constexpr int64_t kPixelsOfStrip = 56;  // some tiles of rows of the product behind
+constexpr int64_t kLanes = 16;          // parts with scratch of their own, worked on side by side
 constexpr int64_t kLeastRows = 4;       // of what a thread makes: rows at its edges are expanded twice
 
 enum Input { kX, kExpand, kExpandBias, kFilters, kBias, kProject, kProjectBias };
@@ -59,8 +60,9 @@ struct Block {
   int64_t packing_size() const {
     return std::max(expand.given ? packed_scratch(expand.gemm) : 0, project.given ? packed_scratch(project.gemm) : 0);
   }
-  // Of a thread, in whole lines of the cache.
+  // Of a lane, in whole lines of the cache.
   int64_t scratch_size() const { return divide_up(ring_size() + middle_size() + packing_size(), 16) * 16; }
+  int64_t lanes() const { return std::min(g.images * std::max<int64_t>(g.out_h / kLeastRows, 1), kLanes); }
   int64_t out_c() const { return project.given ? project.gemm.n : g.out_c; }
   // Of an output row, at one thread.
   double row_cost_ns() const {
@@ -99,7 +101,7 @@ class Rows {
     int64_t made = 0;
     for (int64_t oy = rows.first; oy < rows.past; oy += s_.strip) {
       const int64_t count = std::min(s_.strip, rows.past - oy);
-      if (stop.after(count * g_.out_w * g_.out_c * g_.taps())) return;
+      if (stop.after(count * g_.out_w * g_.out_c * (g_.taps() + s_.expand.gemm.k + s_.project.gemm.n))) return;
       const int64_t top = oy * g_.stride_h - g_.pad_h;
       const int64_t past = top + (count - 1) * g_.stride_h + (g_.kernel_h - 1) * g_.dilation_h + 1;
       for (made = std::max(made, top); made < std::min(past, g_.in_h); ++made) make_row(made);
@@ -172,23 +174,22 @@ class Rows {
   T *ring_, *middle_, *packing_;
 };
 
-// Of an image, that threads share.
-template <typename T>
-int64_t parts_of(const Block<T>& s, const Parallel& parallel) {
-  const int64_t threads = loop_threads(parallel);
-  return s.g.images % threads == 0 ? 1 : std::clamp<int64_t>(s.g.out_h / kLeastRows, 1, threads);
-}
-
 template <typename T>
 void run_block(const Block<T>& s, const RunArgs& args) {
-  const int64_t parts = parts_of(s, *args.parallel), high = s.g.out_h;
-  const double cost = (s.row_cost_ns() + args.finish_cost_ns(s.g.out_w * s.out_c())) * static_cast<double>(high) /
-                      static_cast<double>(parts);
-  parallel_for(*args.parallel, s.g.images * parts, 1, cost, [&](int64_t begin, int64_t end) {
-    T* scratch = static_cast<T*>(args.scratch) + pool_worker() * s.scratch_size();
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t part = item % parts;
-      Rows<T>(s, args, item / parts, scratch).run({part * high / parts, (part + 1) * high / parts});
+  // Of an image, where there are too few of them.
+  const int64_t high = s.g.out_h, threads = loop_threads(*args.parallel);
+  const int64_t parts = s.g.images % threads == 0 ? 1 : std::clamp<int64_t>(high / kLeastRows, 1, threads);
+  const int64_t items = s.g.images * parts, lanes = std::min(items, s.lanes());
+  const double cost = (s.row_cost_ns() + args.finish_cost_ns(s.g.out_w * s.out_c())) *
+                      static_cast<double>(s.g.images * high) / static_cast<double>(lanes);
+  parallel_for(*args.parallel, lanes, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      T* scratch = static_cast<T*>(args.scratch) + lane * s.scratch_size();
+      for (int64_t item = lane * items / lanes; item < (lane + 1) * items / lanes; ++item) {
+        if (should_stop(*args.parallel)) return;
+        const int64_t part = item % parts;
+        Rows<T>(s, args, item / parts, scratch).run({part * high / parts, (part + 1) * high / parts});
+      }
     }
   });
 }
@@ -234,7 +235,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   for (int input : {kExpand, kFilters, kProject}) {
     if (c.has_input(input)) prepared->unused_inputs.push_back(input);
   }
-  prepared->scratch_bytes = pool_threads() * s.scratch_size() * static_cast<int64_t>(sizeof(T));
+  prepared->scratch_bytes = s.lanes() * s.scratch_size() * static_cast<int64_t>(sizeof(T));
+  prepared->most_threads = s.lanes();
   prepared->cost_ns = s.row_cost_ns() * static_cast<double>(g.out_h * g.images);
   prepared->finishes = s.strip * g.out_w * s.out_c() >= kLeastStretch;
   prepared->use<&run_block<T>>(std::move(s));
@@ -242,21 +244,28 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 template <typename T>
-bool accepts_type(const KernelContext& c) {
-  const ConvGeometry g = filters_of(c);
+bool accepts_filters(const ConvGeometry& g) {
   return g.one_filter_each() && g.in_c >= table_of(T()).least_columns && g.taps() <= kMostLaneTaps &&
-         g.images * g.pixels() > 0 && c.shape(kX).back() > 0 && pads_little(g, g.in_h, g.reach_w());
+         g.images * g.pixels() > 0 && pads_little(g, g.in_h, g.reach_w());
 }
 
+// Nobody but a rule makes the operator; what it says is asked for again here.
 bool accepts(const KernelContext& c) {
-  if (c.dtype(kX) != DType::kF32 && c.dtype(kX) != DType::kF64) return false;
-  if (c.rank(kX) != 3 && c.rank(kX) != 4) return false;
+  const DType dtype = c.dtype(kX);
+  if ((dtype != DType::kF32 && dtype != DType::kF64) || (c.rank(kX) != 3 && c.rank(kX) != 4)) return false;
+  int64_t channels = c.shape(kX).back();
   for (int input : {kExpand, kFilters, kProject}) {
-    if (c.has_input(input) && c.constant(input) == nullptr) return false;
-    if (c.has_input(input) && input != kFilters && c.count(input) != c.shape(input)[0] * c.shape(input)[1])
-      return false;
+    if (!c.has_input(input)) continue;
+    const Shape& w = c.shape(input);
+    const bool filters = input == kFilters;
+    if (c.constant(input) == nullptr || w.size() != c.shape(kX).size()) return false;
+    if (channels == 0 || w[1] != (filters ? 1 : channels) || (filters && w[0] != channels)) return false;
+    if (!filters && c.count(input) != w[0] * w[1]) return false;
+    if (c.has_input(input + 1) && c.count(input + 1) != w[0]) return false;
+    channels = w[0];
   }
-  return c.dtype(kX) == DType::kF32 ? accepts_type<float>(c) : accepts_type<double>(c);
+  const ConvGeometry g = filters_of(c);
+  return dtype == DType::kF32 ? accepts_filters<float>(g) : accepts_filters<double>(g);
 }
 
 Status prepare_either(const KernelContext& c, PreparedKernel* prepared) {

@@ -162,6 +162,19 @@ Status group_norm_channels_last(RuleContext& c) {
   return {};
 }
 
+// Outside training, where no weights took it up: a factor and a sum for each channel, which go on in elementwise groups.
+Status batch_norm_channels_last(RuleContext& c) {
+  const Expr x = before_first(c.mapped_input(0));
+  if (!concrete(x) || c.attrs().b("training_mode") || c.node.output_count > 1) return {};
+  for (int i = 1; i < 5; ++i) {
+    if (c.type(c.input(i)).dtype != x.dtype()) return {};
+  }
+  const Expr scale = c.mapped_input(1), bias = c.mapped_input(2), mean = c.mapped_input(3), variance = c.mapped_input(4);
+  const Expr factor = scale / make(c.scope(), "Sqrt", {variance + c.attrs().f("epsilon")});
+  c.replace(first_again(x * factor + (bias - mean * factor)));
+  return {};
+}
+
 // What the other inputs say of axes stays; only where these are changes. They are constants, so that the shape is known.
 Status resize_channels_last(RuleContext& c) {
   const Expr x = before_first(c.mapped_input(0));
@@ -359,6 +372,7 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({name, "weft.SumTo", sum_to_channels_last});
   rules.add({name, "GroupNormalization", group_norm_channels_last});
   rules.add({name, "InstanceNormalization", group_norm_channels_last});
+  rules.add({name, "BatchNormalization", batch_norm_channels_last});
   rules.add({name, "Resize", resize_channels_last});
   rules.add({name, "Concat", concat_channels_last});
   rules.add({name, "Split", split_channels_last});

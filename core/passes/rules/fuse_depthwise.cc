@@ -9,10 +9,11 @@ namespace {
 
 constexpr char kConv[] = "weft.ChannelsLastConv";
 
+constexpr int64_t kTooMany = int64_t{1} << 48;  // nobody has looked yet whether shapes are of this world
+
 int64_t bytes_of(const ValueType& type) {
-  int64_t count = 1;
-  for (const Dim& dim : type.dims) count *= dim.value();
-  return dtype_bytes(type.dtype, count);
+  const Result<int64_t> count = element_count(to_shape(type.dims));
+  return count.ok() && *count < kTooMany ? dtype_bytes(type.dtype, *count) : kTooMany;
 }
 
 bool all_ones(const std::vector<int64_t>& numbers) {
@@ -41,14 +42,20 @@ bool is_filters(const RuleContext& c, const Node& node) {
 }
 
 // What is in between stays in the second-level cache by itself where it is smaller. Weights are read for each few rows, so they
-// must stay there; and a row of the image must fill a tile of the product's.
+// must stay there; a row of the image must fill a tile of the product's; and the rows that the filters see, which are kept, be few.
 bool worth_it(const RuleContext& c, const Node* expand, const Node& filters, const Node* project) {
-  constexpr int64_t kLeastBetween = 512 << 10, kMostWeights = 256 << 10, kLeastWidth = 14;
+  constexpr int64_t kLeastBetween = 512 << 10, kMostWeights = 256 << 10, kLeastWidth = 14, kTimes = 4;
+  const ValueType& image = c.type(filters.inputs[0]);
+  const int64_t image_bytes = bytes_of(image);
+  if (image_bytes >= kTooMany) return false;
+  const std::vector<int64_t> dilations = filters.attrs.ints_or_empty("dilations");
+  const int64_t kernel = c.type(filters.inputs[1]).dims[2].value(), high = image.dims[1].value();
+  const int64_t seen = (kernel - 1) * (dilations.empty() ? 1 : dilations[0]) + 1;
+  if (std::min(seen, high) > high * image.dims[0].value() / kTimes) return false;
   int64_t between = 0, weights = 0;
   if (expand != nullptr) {
-    const ValueType& wide = c.type(filters.inputs[0]);
-    if (wide.dims[2].value() < kLeastWidth) return false;
-    between = bytes_of(wide);
+    if (image.dims[2].value() < kLeastWidth) return false;
+    between = image_bytes;
     weights = bytes_of(c.type(expand->inputs[1]));
   }
   if (project != nullptr) {
@@ -68,9 +75,8 @@ Status fuse_depthwise(RuleContext& c) {
   const Node* filters = project != nullptr ? c.input_from(0, kConv, true) : &c.node;
   if (filters == nullptr || !is_filters(c, *filters)) return {};
   const Node* expand = c.producer_of(filters->inputs[0], kConv, true);
-  if (expand != nullptr && !is_product(c, *expand)) expand = nullptr;
-  if (expand != nullptr && !worth_it(c, expand, *filters, project)) expand = nullptr;
-  if ((expand == nullptr && project == nullptr) || !worth_it(c, expand, *filters, project)) return {};
+  if (expand != nullptr && !(is_product(c, *expand) && worth_it(c, expand, *filters, project))) expand = nullptr;
+  if (expand == nullptr && (project == nullptr || !worth_it(c, expand, *filters, project))) return {};
 
   std::vector<Expr> inputs(7);
   Attrs attrs = filters->attrs;

@@ -142,6 +142,26 @@ TEST(ChannelsLast, ADecoderTurnsNothingInBetween) {
       t.conv(concat({up, skipped}, 1), {8, 16, 3, 3}, same));
 }
 
+// As it is where a session that trains predicts, and behind a sum of two branches.
+TEST(ChannelsLast, ABatchNormalizationThatNoWeightsTakeUp) {
+  ChannelsLastTest t;
+  const Attrs same{{"auto_pad", "SAME_UPPER"}};
+  const auto positive = [&] { return make(t.scope, "Abs", {t.in({24})}) + 1.0; };
+  const auto normalized = [&](Expr x) {
+    return make(t.scope, "BatchNormalization", {x, t.in({24}), t.in({24}), t.in({24}), positive()}, {{"epsilon", 0.25}});
+  };
+  Expr first = make(t.scope, "Conv", {t.in({2, 16, 9, 11}), t.in({24, 16, 3, 3})}, same);
+  Expr second = make(t.scope, "Conv", {t.relu(normalized(first)), t.in({24, 24, 3, 3})}, same);
+  Expr y = make(t.scope, "Conv", {t.relu(normalized(first + second)), t.in({8, 24, 1, 1})});
+  const std::string names = t.left(y);
+  EXPECT_EQ(names.find("BatchNormalization"), std::string::npos) << names;
+  EXPECT_EQ(names.find("Transpose", names.find("Transpose") + 1), names.size() - std::strlen("Transpose")) << names;
+  t.expect_close(y);
+  // Nothing is turned for its sake.
+  Expr alone = normalized(t.in({2, 24, 5, 4}));
+  EXPECT_NE(t.left(alone).find("BatchNormalization"), std::string::npos) << t.left(alone);
+}
+
 // As in training.
 TEST(ChannelsLast, WeightsThatChange) {
   struct Row {

@@ -33,7 +33,6 @@ const BlockCase kCases[] = {
     {"one axis", {2, 61, 5}, 20, 9, {5}, {{"pads", Ints{2, 2}}}},
 };
 
-// Numbers between -1 and 1 that follow no pattern.
 template <typename T>
 struct BlockTest : FuseTest {
   Tensor tensor(const Shape& shape) {
@@ -145,14 +144,22 @@ TEST(FuseDepthwise, WhatGainsNothingStays) {
   const std::string rest = "Transpose weft.ChannelsLastConv weft.DepthwiseBlock Transpose";
   t.expect(rest, block(t.in({40, 8, 10, 13}), 48, 8));
   t.expect(rest, block(t.in({1, 256, 24, 24}), 256, 256));
+  // One row, and two of which both are seen.
+  const std::string fewer = "Transpose weft.ChannelsLastConv weft.ChannelsLastConv Transpose";
+  t.expect(fewer, t.conv(t.filters(t.in({1, 64, 1, 3000})), {64, 64, 1, 1}));
+  t.expect(fewer, t.conv(t.filters(t.in({1, 64, 2, 1500})), {64, 64, 1, 1}));
   // Somebody else needs what is in between; it moves by more than a pixel; the weights change.
   const Expr x = t.in({1, 8, 60, 60}), wide = t.conv(x, {48, 8, 1, 1});
   const Expr sum = make(t.scope, "ReduceSum", {wide});
   EXPECT_EQ(t.left(t.filters(wide) + sum).find("DepthwiseBlock"), std::string::npos);
-  t.expect("Transpose weft.ChannelsLastConv weft.ChannelsLastConv Transpose",
-           t.filters(t.conv(t.in({1, 8, 120, 120}), {48, 8, 1, 1}, {{"strides", Ints{2, 2}}})));
+  t.expect(fewer, t.filters(t.conv(t.in({1, 8, 120, 120}), {48, 8, 1, 1}, {{"strides", Ints{2, 2}}})));
   const Expr given = make(t.scope, "Conv", {x, t.in({48, 8, 1, 1})});
   EXPECT_EQ(t.left(t.filters(given)).find("DepthwiseBlock"), std::string::npos);
+  // An image that no machine has.
+  const int64_t side = int64_t{1} << 31;
+  t.feeds.push_back(*t.graph->add_input("vast", ValueType::tensor(DType::kF32, to_dims({1, 48, side, side}))));
+  EXPECT_EQ(t.left(t.conv(t.filters(Expr(t.scope, t.feeds.back())), {12, 48, 1, 1})).find("DepthwiseBlock"),
+            std::string::npos);
 }
 
 }  // namespace
