@@ -18,7 +18,8 @@ struct Scores {
   bool allowed_is_not = false;  // the truth values say what is left out
   double left_out = kOut;
   bool mask_last = false;
-  bool viewed = false;  // with other axes before the last two in between
+  bool viewed = false;    // with other axes before the last two in between
+  bool stacked = false;   // heads of queries that share keys lie below one another in the products
   bool empty_is_zero = false, nan_is_zero = false;
 };
 
@@ -113,8 +114,23 @@ ValueId skip_views(const RuleContext& c, ValueId id, bool* viewed) {
   }
 }
 
-const Node* product_at(const RuleContext& c, ValueId id, bool* viewed) {
-  const Node& node = c.from.producer(skip_views(c, id, viewed));
+// Whether scores or weights [N, heads, L, keys] have been put as [N, heads of keys, heads that share one * L, keys].
+bool is_stacked(const RuleContext& c, ValueId apart, ValueId stacked) {
+  const ValueType &a = c.type(apart), &s = c.type(stacked);
+  if (!a.concrete() || !s.concrete() || a.dims.size() != 4 || s.dims.size() != 4) return false;
+  const int64_t heads = a.dims[1].value(), shared = s.dims[1].value();
+  return a.dims[0] == s.dims[0] && a.dims[3] == s.dims[3] && 0 < shared && shared < heads && heads % shared == 0 &&
+         a.dims[2].value() * (heads / shared) == s.dims[2].value();
+}
+
+const Node* product_at(const RuleContext& c, ValueId id, Scores* found) {
+  id = skip_views(c, id, &found->viewed);
+  if (found->stacked) {
+    const Node* apart = c.producer_of(id, "Reshape", true);
+    if (apart == nullptr || !is_stacked(c, id, apart->inputs[0])) return nullptr;
+    id = apart->inputs[0];
+  }
+  const Node& node = c.from.producer(id);
   return (node.is("MatMul") || node.is(kWeftDomain, "FusedMatMul")) && multiplies_alone(node) ? &node : nullptr;
 }
 
@@ -129,7 +145,7 @@ Expr operand(const RuleContext& c, const Node& product, size_t i, ValueId id) {
 const Node* find_products(const RuleContext& c, Scores* found) {
   const Scores start = *found;
   found->at = skip_scale(c, found->at, &found->scale);
-  if (const Node* products = product_at(c, found->at, &found->viewed)) return products;
+  if (const Node* products = product_at(c, found->at, found)) return products;
   const Node* sum = c.producer_of(start.at, "Add", false);
   if (sum == nullptr) return nullptr;
   for (size_t side : {0, 1}) {
@@ -142,7 +158,7 @@ const Node* find_products(const RuleContext& c, Scores* found) {
       found->mask_last = found->allowed != kNoValue;
     }
     found->at = skip_scale(c, found->at, &found->scale);
-    if (const Node* products = product_at(c, found->at, &found->viewed)) return products;
+    if (const Node* products = product_at(c, found->at, found)) return products;
   }
   return nullptr;
 }
@@ -159,10 +175,36 @@ std::vector<int64_t> last_two_swapped(size_t rank) {
   return perm;
 }
 
+// A mask of scores [..., heads, L, keys] as it is where `shared` heads each lie below one another; not valid where that is no
+// mask of rows.
+Expr stacked_mask(Expr mask, int64_t heads, int64_t queries, int64_t shared) {
+  if (!mask.valid() || !mask.type().concrete()) return {};
+  Shape shape = to_shape(mask.dims());
+  const size_t rank = shape.size();
+  const int64_t rows = rank > 1 ? shape[rank - 2] : 1, own_heads = rank > 2 ? shape[rank - 3] : 1;
+  if (own_heads == 1 && rows == 1) return mask;
+  if (rows != queries) return {};
+  if (own_heads == 1) {
+    Shape times(rank, 1);
+    times[rank - 2] = shared;
+    return make(mask.scope(), "Tile", {mask, constant_ints(mask.scope(), times)});
+  }
+  if (own_heads != heads) return {};
+  shape[rank - 3] = heads / shared;
+  shape[rank - 2] = shared * queries;
+  return reshape(mask, constant_ints(mask.scope(), shape));
+}
+
 Status fuse_attention(RuleContext& c) {
   Scores found{kNoValue};
   if (!multiplies_alone(c.node) || c.attrs().has("permA")) return {};
-  if (!skip_softmax(c, skip_views(c, c.input(0), &found.viewed), &found)) return {};
+  ValueId weights = c.input(0);
+  const Node* stack = c.producer_of(weights, "Reshape", true);
+  if (stack != nullptr && is_stacked(c, stack->inputs[0], weights)) {
+    found.stacked = true;
+    weights = stack->inputs[0];
+  }
+  if (!skip_softmax(c, skip_views(c, weights, &found.viewed), &found)) return {};
   skip_allowed(c, &found);
   const Node* products = find_products(c, &found);
   if (products == nullptr) return {};
@@ -193,7 +235,16 @@ Status fuse_attention(RuleContext& c) {
   const bool turns = turn != nullptr && !products->attrs.has("permB") &&
                      turn->attrs.ints_or_empty("perm") == last_two_swapped(k.dims().size());
   if (turns) k = c.mapped(turn->inputs[0]);
-  Expr allowed = c.mapped(found.allowed);
+  Expr mask = c.mapped(found.mask), allowed = c.mapped(found.allowed);
+  if (found.stacked) {
+    const Dims& apart = c.type(weights).dims;
+    const int64_t heads = apart[1].value(), shared = heads / c.type(c.input(0)).dims[1].value();
+    for (Expr* one : {&mask, &allowed}) {
+      if (!one->valid()) continue;
+      *one = stacked_mask(*one, heads, apart[2].value(), shared);
+      if (!one->valid()) return {};
+    }
+  }
   if (found.allowed_is_not) allowed = make(c.scope(), "Not", {allowed});
   Attrs attrs{{"scale", scale},
               {"keys_last", int64_t{!turns}},
@@ -201,7 +252,7 @@ Status fuse_attention(RuleContext& c) {
               {"empty_is_zero", int64_t{found.empty_is_zero}},
               {"nan_is_zero", int64_t{found.nan_is_zero}}};
   if (found.left_out != kOut) attrs.set("left_out", found.left_out);
-  const Expr y = c.make_with_kernel(kOp, {q, k, v, c.mapped(found.mask), allowed}, std::move(attrs));
+  const Expr y = c.make_with_kernel(kOp, {q, k, v, mask, allowed}, std::move(attrs));
   if (y.valid() && y.dims() == c.type(c.node.output(0)).dims) c.replace(y);
   return {};
 }
@@ -225,6 +276,44 @@ Status take_factors(RuleContext& c) {
   attrs.set("keys_last", int64_t{keys_last});
   const Expr y = c.make_with_kernel(kOp, inputs, std::move(attrs));
   if (y.valid()) c.replace(y);
+  return {};
+}
+
+// What [N, heads, L, features] were before each head was repeated, as exporters have it where heads of queries share keys:
+// [N, heads, 1, L, features], expanded and joined. Not valid if they are no such thing.
+Expr before_repeated(const RuleContext& c, ValueId id) {
+  const Node* joined = c.producer_of(id, "Reshape", false);
+  const Node* expanded = joined == nullptr ? nullptr : c.producer_of(joined->inputs[0], "Expand", false);
+  if (expanded == nullptr) return {};
+  const ValueType &all = c.type(id), &many = c.type(joined->inputs[0]), &one = c.type(expanded->inputs[0]);
+  if (!all.concrete() || !many.concrete() || !one.concrete()) return {};
+  if (all.dims.size() != 4 || many.dims.size() != 5 || one.dims.size() != 5) return {};
+  const Dims &a = all.dims, &m = many.dims;
+  const Dims repeated{m[0], m[1], Dim(1), m[3], m[4]};
+  if (one.dims != repeated || a[0] != m[0] || a[2] != m[3] || a[3] != m[4]) return {};
+  if (a[1].value() != m[1].value() * m[2].value() || m[2].is(1)) return {};
+  const Shape shape{m[0].value(), m[1].value(), m[3].value(), m[4].value()};
+  return reshape(c.mapped(expanded->inputs[0]), constant_ints(c.scope(), shape));
+}
+
+// The heads of queries that share keys become rows of one, in place of copies of the keys.
+Status share_keys(RuleContext& c) {
+  if (c.attrs().b("heads_inside") || c.attrs().b("keys_last") || c.type(c.input(0)).dims.size() != 4) return {};
+  const Expr q = c.mapped_input(0), k = before_repeated(c, c.input(1)), v = before_repeated(c, c.input(2));
+  if (!k.valid() || !v.valid() || k.dims()[1] != v.dims()[1] || !q.type().concrete()) return {};
+  const Shape shape = to_shape(q.dims());
+  const int64_t heads = shape[1], queries = shape[2], kept = k.dims()[1].value(), shared = heads / kept;
+  std::vector<Expr> inputs{reshape(q, constant_ints(c.scope(), {shape[0], kept, shared * queries, shape[3]})), k, v};
+  for (int i : {3, 4}) {
+    Expr mask = c.mapped_input(i);
+    if (mask.valid()) {
+      mask = stacked_mask(mask, heads, queries, shared);
+      if (!mask.valid()) return {};
+    }
+    inputs.push_back(mask);
+  }
+  const Expr y = c.make_with_kernel(kOp, inputs, c.attrs());
+  if (y.valid()) c.replace(reshape(y, constant_ints(c.scope(), to_shape(c.type(c.node.output(0)).dims))));
   return {};
 }
 
@@ -263,6 +352,7 @@ Status fuse_heads(RuleContext& c) {
 void add_rule_fuse_attention(RuleRegistry& rules) {
   for (const char* op : {"MatMul", "weft.FusedMatMul"}) rules.add({"fuse_attention", op, fuse_attention});
   rules.add({"fuse_attention", kOp, take_factors});
+  rules.add({"fuse_attention", kOp, share_keys});
   rules.add({"fuse_attention", "Transpose", fuse_heads});
 }
 

@@ -198,6 +198,53 @@ TEST(FuseAttention, TheOperator) {
   EXPECT_EQ(t.run(y, {}).as<float>()[0], 0);
 }
 
+// Six heads of queries that share two of keys, in the operator.
+TEST(FuseAttention, HeadsThatShareKeys) {
+  AttentionTest t;
+  Expr q = t.noise({2, 6, 5, 4}), k = t.noise({2, 2, 7, 4}), v = t.noise({2, 2, 7, 3});
+  const auto expect = [&](std::vector<Expr> inputs, const Attrs& attrs = {}) {
+    Expr y = make(t.scope, "Attention", inputs, attrs);
+    const std::string names = t.left(y);
+    EXPECT_NE(names.find("weft.FusedAttention"), std::string::npos) << names;
+    EXPECT_EQ(names.find("Softmax"), std::string::npos) << names;
+    t.expect_close(y);
+  };
+  expect({q, k, v});
+  expect({q, k, v}, {{"is_causal", int64_t{1}}});
+  expect({q, k, v, t.causal()});
+  for (const Shape& mask : {Shape{7}, {5, 7}, {2, 1, 1, 7}, {2, 1, 5, 7}, {6, 5, 7}, {2, 6, 5, 7}}) {
+    expect({q, k, v, t.noise(mask)});
+  }
+  // One query behind a past; three axes.
+  expect({t.noise({2, 6, 1, 4}), t.noise({2, 2, 1, 4}), t.noise({2, 2, 1, 3}), Expr(), k, v});
+  expect({t.noise({2, 5, 24}), t.noise({2, 7, 8}), t.noise({2, 7, 6})},
+         {{"q_num_heads", int64_t{6}}, {"kv_num_heads", int64_t{2}}, {"is_causal", int64_t{1}}});
+}
+
+// As transformers writes it: keys and values are repeated for each head of queries.
+TEST(FuseAttention, KeysThatAreRepeatedForHeadsOfQueries) {
+  AttentionTest t;
+  Expr q = t.noise({2, 6, 5, 4}), k = t.noise({2, 2, 7, 4}), v = t.noise({2, 2, 7, 3});
+  const auto repeated = [&](Expr x) {
+    const Shape s = to_shape(x.dims());
+    Expr five = make(t.scope, "Expand", {unsqueeze(x, {2}), constant_ints(t.scope, {s[0], s[1], 3, s[2], s[3]})});
+    return reshape(five, constant_ints(t.scope, {s[0], 3 * s[1], s[2], s[3]}));
+  };
+  for (Expr mask : {Expr(), t.noise({5, 7}), t.noise({2, 6, 5, 7})}) {
+    Expr scores = matmul(q, swap_last_two(repeated(k))) * t.number(0.5);
+    if (mask.valid()) scores = scores + mask;
+    Expr y = matmul(t.softmax(scores), repeated(v));
+    const std::string names = t.left(y);
+    EXPECT_NE(names.find("weft.FusedAttention"), std::string::npos) << names;
+    EXPECT_EQ(names.find("Expand"), std::string::npos) << names;
+    t.expect_close(y);
+  }
+  // A mask that says one thing for all queries of each head.
+  Expr y = matmul(t.softmax(matmul(q, swap_last_two(repeated(k))) + t.noise({6, 1, 7})), repeated(v));
+  EXPECT_NE(t.left(y).find("Expand"), std::string::npos) << t.left(y);
+  t.expect_close(y);
+}
+
 TEST(FuseAttention, TheGradientOfTheOperator) {
   AttentionTest t;
   Expr q = t.noise({4, 5, 12}), k = t.noise({4, 7, 12}), v = t.noise({4, 7, 6}), dy = t.noise({4, 5, 6});
