@@ -43,7 +43,8 @@ Status infer_depthwise_block(InferContext& c) {
     const bool left_out = (i == 1 || i == 5) && !c.has_input(i);
     if (left_out) continue;
     if (!c.has_rank(i)) return {};
-    if (c.rank(i) < 3) return invalid(c.op().inputs()[static_cast<size_t>(i)].name, " has too few axes: ", c.input(i).text());
+    if (c.rank(i) < 3)
+      return invalid(c.op().inputs()[static_cast<size_t>(i)].name, " has too few axes: ", c.input(i).text());
   }
   ValueType x = c.input(0);
   x.dims = permuted(x.dims, to_channels_first(c.rank(0)));

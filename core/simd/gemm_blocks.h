@@ -54,8 +54,8 @@ inline GemmBlocks divide(const GemmDivision& d) {
   // What is handed on lies side by side: long parts of rows, or whole ones. Rows are then all that can be shared.
   if (d.hands_on) {
     wide = std::min(panels, std::max(wide, 2 * kLeastStretch / d.panel));
-    if (high * divide_up(panels, wide) < d.threads && d.m * d.n >= 2 * d.threads * kLeastStretch) {
-      high = std::min<int64_t>(tiles, d.threads);
+    if (high * divide_up(panels, wide) < d.threads) {
+      high = std::max(high, std::min({tiles, int64_t{d.threads}, d.m * d.n / (2 * kLeastStretch)}));
     }
   }
   // Threads begin with blocks side by side: each reads a part alone of the larger matrix, or has the rows of a that it may have

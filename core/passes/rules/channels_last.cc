@@ -169,7 +169,8 @@ Status batch_norm_channels_last(RuleContext& c) {
   for (int i = 1; i < 5; ++i) {
     if (c.type(c.input(i)).dtype != x.dtype()) return {};
   }
-  const Expr scale = c.mapped_input(1), bias = c.mapped_input(2), mean = c.mapped_input(3), variance = c.mapped_input(4);
+  const Expr scale = c.mapped_input(1), bias = c.mapped_input(2), mean = c.mapped_input(3),
+             variance = c.mapped_input(4);
   const Expr factor = scale / make(c.scope(), "Sqrt", {variance + c.attrs().f("epsilon")});
   c.replace(first_again(x * factor + (bias - mean * factor)));
   return {};

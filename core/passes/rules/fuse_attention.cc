@@ -18,8 +18,8 @@ struct Scores {
   bool allowed_is_not = false;  // the truth values say what is left out
   double left_out = kOut;
   bool mask_last = false;
-  bool viewed = false;    // with other axes before the last two in between
-  bool stacked = false;   // heads of queries that share keys lie below one another in the products
+  bool viewed = false;   // with other axes before the last two in between
+  bool stacked = false;  // heads of queries that share keys lie below one another in the products
   bool empty_is_zero = false, nan_is_zero = false;
 };
 
@@ -281,7 +281,7 @@ Status take_factors(RuleContext& c) {
 
 // What [N, heads, L, features] were before each head was repeated, as exporters have it where heads of queries share keys:
 // [N, heads, 1, L, features], expanded and joined. Not valid if they are no such thing.
-Expr before_repeated(const RuleContext& c, ValueId id) {
+Expr before_repeated(RuleContext& c, ValueId id) {
   const Node* joined = c.producer_of(id, "Reshape", false);
   const Node* expanded = joined == nullptr ? nullptr : c.producer_of(joined->inputs[0], "Expand", false);
   if (expanded == nullptr) return {};

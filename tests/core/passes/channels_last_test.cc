@@ -148,7 +148,8 @@ TEST(ChannelsLast, ABatchNormalizationThatNoWeightsTakeUp) {
   const Attrs same{{"auto_pad", "SAME_UPPER"}};
   const auto positive = [&] { return make(t.scope, "Abs", {t.in({24})}) + 1.0; };
   const auto normalized = [&](Expr x) {
-    return make(t.scope, "BatchNormalization", {x, t.in({24}), t.in({24}), t.in({24}), positive()}, {{"epsilon", 0.25}});
+    return make(t.scope, "BatchNormalization", {x, t.in({24}), t.in({24}), t.in({24}), positive()},
+                {{"epsilon", 0.25}});
   };
   Expr first = make(t.scope, "Conv", {t.in({2, 16, 9, 11}), t.in({24, 16, 3, 3})}, same);
   Expr second = make(t.scope, "Conv", {t.relu(normalized(first)), t.in({24, 24, 3, 3})}, same);

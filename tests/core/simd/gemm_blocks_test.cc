@@ -26,7 +26,8 @@ TEST(GemmBlocks, EveryTileIsInOneBlock) {
                 ASSERT_LE(b.to, b.past);
                 ASSERT_LE(b.past, blocks.panels);
                 for (int64_t row = b.row; row < b.row + b.rows; ++row) {
-                  for (int64_t panel = b.from; panel < b.to; ++panel) ++seen[static_cast<size_t>(row * blocks.panels + panel)];
+                  for (int64_t panel = b.from; panel < b.to; ++panel)
+                    ++seen[static_cast<size_t>(row * blocks.panels + panel)];
                 }
               }
               for (int count : seen) ASSERT_EQ(count, 1) << m << " x " << n << ", " << threads << " threads";
