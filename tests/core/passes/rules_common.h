@@ -67,16 +67,16 @@ struct RuleTest {
     return status.ok() ? out[0] : Tensor();
   }
 
-  // The same bits with and without rewriting.
-  void expect_same_bits(Expr y) {
-    Tensor with = run(y, {}), without = run(y, {"*"});
+  // The same bits with and without rewriting; `disabled` is switched off in the first.
+  void expect_same_bits(Expr y, const std::vector<std::string>& disabled = {}) {
+    Tensor with = run(y, disabled), without = run(y, {"*"});
     ASSERT_EQ(with.dtype(), without.dtype());
     ASSERT_EQ(with.shape(), without.shape());
     EXPECT_EQ(std::memcmp(with.data(), without.data(), static_cast<size_t>(with.bytes())), 0);
   }
   // f32 within 1e-5 of the largest element.
-  void expect_close(Expr y) {
-    Tensor with = run(y, {}), without = run(y, {"*"});
+  void expect_close(Expr y, const std::vector<std::string>& disabled = {}) {
+    Tensor with = run(y, disabled), without = run(y, {"*"});
     ASSERT_EQ(with.shape(), without.shape());
     float top = 0;
     for (int64_t i = 0; i < without.count(); ++i) top = std::max(top, std::abs(without.as<float>()[i]));
