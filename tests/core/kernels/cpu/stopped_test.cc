@@ -111,6 +111,30 @@ TEST(Stopped, LongWindowsAreLeft) {
   }
 }
 
+// A line in one block, whose best element is its last.
+TEST(Stopped, LongLinesAreLeft) {
+  const int64_t size = 1 << 24;
+  const Attrs attrs{{"axis", int64_t{0}}, {"keepdims", int64_t{1}}, {"select_last_index", int64_t{0}}};
+  const KernelContext context(attrs, {slot_of(DType::kF32, {size})}, {slot_of(DType::kI64, {1})});
+  PreparedKernel kernel;
+  const Status prepared = cpu_kernels().prepare("ArgMax", context, false, &kernel);
+  ASSERT_TRUE(prepared.ok()) << prepared.text();
+  std::vector<float> x(static_cast<size_t>(size));
+  x.back() = 1;
+  StopCondition stop;
+  stop.set_deadline_ns(monotonic_ns() + 500'000);
+  Parallel parallel;
+  parallel.max_threads = 1;
+  parallel.stop = &stop;
+  int64_t place = -1;
+  const void* in[] = {x.data()};
+  void* out[] = {&place};
+  Status status;
+  kernel.run(kernel.state.get(), RunArgs{in, out, nullptr, &parallel, &status});
+  EXPECT_EQ(stop.check().code(), Code::kDeadlineExceeded);
+  EXPECT_NE(place, size - 1);
+}
+
 // Rows of an image that go through filters, in one block: what stops at the first of them ends before the last.
 TEST(Stopped, RowsOfAnImageAreLeft) {
   const int64_t side = 64, channels = 64;
