@@ -35,6 +35,13 @@ class Case:
             return self.tolerance, self.tolerance
         return {"f32": (1e-5, 1e-6), "f64": (1e-12, 1e-12)}.get(dtype, (1e-2, 1e-3) if dtype in FLOATS else (0, 0))
 
+    @property
+    def bounds(self):
+        """The tolerances, relative and absolute, that all outputs and items of them keep to."""
+        tensors = [item for _, value in self.outputs for item in (value if isinstance(value, list) else [value])]
+        of_each = [self.tolerance_of(tensor.dtype) for tensor in tensors if tensor is not None]
+        return tuple(float(max((bounds[i] for bounds in of_each), default=0)) for i in (0, 1))
+
 
 @dataclasses.dataclass
 class CaseFile:

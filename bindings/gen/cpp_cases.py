@@ -149,21 +149,25 @@ def test(file, function, case):
     if case.fails:
         code, message = case.fails
         return lines + [f"    }}, WEFT_{code}, {quote(message)});"]
-    bounds = [case.tolerance_of(item.dtype)
-              for _, value in case.outputs for item in (value if isinstance(value, list) else [value]) if item is not None]
-    relative, absolute = (float(max((bound[i] for bound in bounds), default=0)) for i in (0, 1))
+    relative, absolute = case.bounds
     return lines + [f"    }}, {literals(case.outputs)}, {relative}, {absolute});"]
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1])
+def tests():
+    """Each file's name and text."""
     functions = {function.op.full_name: function for function in cpp.functions(model.load()[0])}
     for path in cases.paths():
         file = cases.parse(path)
         lines = [f"// The cases of {file.op}: {cpp.NOTE}.", '#include "cases.h"', "", "namespace weft_cases {", "",
                  f"TEST_F(Cases, {model.test_name(file.op)}) {{"]
         lines += [line for case in file.buildable for line in test(file, functions.get(file.op), case)]
-        target, text = folder / f"{path.stem}.cc", "\n".join(lines + ["}", "", "}  // namespace weft_cases", ""])
+        yield f"{path.stem}.cc", "\n".join(lines + ["}", "", "}  // namespace weft_cases", ""])
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name, text in tests():
+        target = folder / name
         if not target.exists() or target.read_text() != text:
             target.write_text(text)
 

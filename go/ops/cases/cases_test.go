@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	weft "github.com/weft-ml/weft/go"
+	"github.com/weft-ml/weft/go/ops"
 )
 
 func TestMain(m *testing.M) {
@@ -31,11 +32,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// literal is a tensor as text: its type and shape, such as "f32[2,3]", and its elements. The zero literal is none.
+// literal is a tensor as text: its type and shape, such as "f32[2,3]", and its elements; or a sequence, of the kind "seq".
+// The zero literal is none.
 type literal struct {
 	kind  string
 	words string
 	texts []string
+	items []literal
 }
 
 // testCase is an operator with inputs, and what it gives: want, or an error.
@@ -70,7 +73,7 @@ func run(t *testing.T, c testCase) {
 		}
 		for i, want := range c.want {
 			if want.kind != "" {
-				c.compare(i, results[i], c.tensor(want))
+				c.compare(fmt.Sprintf("output %d", i), results[i], want)
 			}
 		}
 	})
@@ -89,13 +92,7 @@ func (c *testCase) run() ([]*weft.Tensor, error) {
 	feeds, values := weft.Feeds{}, make([]weft.Value, len(c.inputs))
 	for i, input := range c.inputs {
 		if input.kind != "" {
-			made := c.tensor(input)
-			var dims []any
-			for _, size := range made.Shape() {
-				dims = append(dims, size)
-			}
-			values[i] = c.graph.Input(fmt.Sprintf("in%d", i), made.DType(), dims...)
-			feeds[values[i]] = made
+			values[i] = c.input(fmt.Sprintf("in%d", i), input, feeds)
 		}
 	}
 	outputs := c.build(c, values)
@@ -105,6 +102,28 @@ func (c *testCase) run() ([]*weft.Tensor, error) {
 	}
 	defer session.Close()
 	return session.Run(c.t.Context(), feeds, outputs...)
+}
+
+// input is one that is fed, or a sequence of such.
+func (c *testCase) input(name string, l literal, feeds weft.Feeds) weft.Value {
+	if l.kind == "seq" {
+		if len(l.items) == 0 {
+			return ops.SequenceEmpty(c.graph)
+		}
+		var parts []weft.Value
+		for i, item := range l.items {
+			parts = append(parts, c.input(fmt.Sprintf("%s_%d", name, i), item, feeds))
+		}
+		return ops.SequenceConstruct(parts)
+	}
+	made := c.tensor(l)
+	var dims []any
+	for _, size := range made.Shape() {
+		dims = append(dims, size)
+	}
+	value := c.graph.Input(name, made.DType(), dims...)
+	feeds[value] = made
+	return value
 }
 
 // number reads what strconv reads, and signed infinities.
@@ -190,9 +209,14 @@ func unsigned[T uint8 | uint16 | uint32 | uint64](text string) T {
 }
 
 // compare wants floating-point numbers to be near, all else to be equal.
-func (c *testCase) compare(output int, got, want *weft.Tensor) {
+func (c *testCase) compare(output string, got *weft.Tensor, l literal) {
+	if l.kind == "seq" {
+		c.compareItems(output, got, l.items)
+		return
+	}
+	want := c.tensor(l)
 	if got.String() != want.String() {
-		c.t.Fatalf("output %d is %v, want %v", output, got, want)
+		c.t.Fatalf("%s is %v, want %v", output, got, want)
 	}
 	switch want.DType() {
 	case weft.F16:
@@ -210,15 +234,29 @@ func (c *testCase) compare(output int, got, want *weft.Tensor) {
 	}
 }
 
-func equal[T comparable](c *testCase, output int, got, want *weft.Tensor, read func(*weft.Tensor) ([]T, error)) {
-	wanted, err1 := read(want)
-	have, err2 := read(got)
-	if err := errors.Join(err1, err2); err != nil || !slices.Equal(have, wanted) {
-		c.t.Errorf("output %d is %v, want %v (%v)", output, have, wanted, err)
+func (c *testCase) compareItems(output string, got *weft.Tensor, want []literal) {
+	if got.Kind() != weft.KindSequence || got.Len() != len(want) {
+		c.t.Fatalf("%s is %v, want a sequence of %d items", output, got, len(want))
+	}
+	for i, l := range want {
+		item, err := got.At(i)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer item.Close()
+		c.compare(fmt.Sprintf("%s, item %d", output, i), item, l)
 	}
 }
 
-func near[T weft.Element](c *testCase, output int, got, want *weft.Tensor, wide func(T) float64) {
+func equal[T comparable](c *testCase, output string, got, want *weft.Tensor, read func(*weft.Tensor) ([]T, error)) {
+	wanted, err1 := read(want)
+	have, err2 := read(got)
+	if err := errors.Join(err1, err2); err != nil || !slices.Equal(have, wanted) {
+		c.t.Errorf("%s is %v, want %v (%v)", output, have, wanted, err)
+	}
+}
+
+func near[T weft.Element](c *testCase, output string, got, want *weft.Tensor, wide func(T) float64) {
 	wanted, err1 := weft.Data[T](want)
 	have, err2 := weft.Data[T](got)
 	if err := errors.Join(err1, err2); err != nil {
@@ -228,7 +266,7 @@ func near[T weft.Element](c *testCase, output int, got, want *weft.Tensor, wide 
 		a, b := wide(have[i]), wide(wanted[i])
 		same := a == b || math.IsNaN(a) && math.IsNaN(b)
 		if !same && !(math.Abs(a-b) <= c.absolute+c.relative*math.Abs(b)) {
-			c.t.Errorf("output %d, element %d is %v, want %v", output, i, a, b)
+			c.t.Errorf("%s, element %d is %v, want %v", output, i, a, b)
 		}
 	}
 }

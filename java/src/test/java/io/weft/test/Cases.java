@@ -63,6 +63,13 @@ public final class Cases {
     return cast(tensor("f64" + type.substring(bracket), values), dtype);
   }
 
+  /** A sequence of tensors, which it closes: the sequence shares their elements. */
+  public static Tensor sequence(Tensor... items) {
+    Tensor made = Tensor.sequence(List.of(items));
+    close(List.of(items));
+    return made;
+  }
+
   private static void put(ByteBuffer to, DataType dtype, String word) {
     if (dtype == DataType.F32) {
       to.putFloat(Float.parseFloat(word));
@@ -101,20 +108,38 @@ public final class Cases {
   private static Results run(Build build, Graph graph, List<Tensor> inputs) {
     List<Value> values = new ArrayList<>();
     Map<Value, Tensor> feeds = new LinkedHashMap<>();
-    for (int i = 0; i < inputs.size(); ++i) {
-      Tensor tensor = inputs.get(i);
-      if (tensor == null) {
-        values.add(null);
-        continue;
+    List<Tensor> items = new ArrayList<>();
+    try {
+      for (int i = 0; i < inputs.size(); ++i) {
+        Tensor given = inputs.get(i);
+        if (given == null) {
+          values.add(null);
+        } else if (given.kind() == Tensor.Kind.SEQUENCE) {
+          List<Value> parts = new ArrayList<>();
+          for (int k = 0; k < given.count(); ++k) {
+            items.add(given.at(k));
+            parts.add(input(graph, "in" + i + "_" + k, items.get(items.size() - 1), feeds));
+          }
+          values.add(parts.isEmpty() ? graph.ops().sequenceEmpty() : graph.ops().sequenceConstruct(parts));
+        } else {
+          values.add(input(graph, "in" + i, given, feeds));
+        }
       }
-      String shape = Arrays.stream(tensor.shape()).mapToObj(Long::toString).collect(Collectors.joining(","));
-      values.add(graph.input("in" + i, tensor.dtype(), shape));
-      feeds.put(values.get(i), tensor);
+      List<Value> outputs = build.outputs(graph, values);
+      try (Session session = new Session(graph)) {
+        return session.run(feeds, outputs, List.of());
+      }
+    } finally {
+      close(items);
     }
-    List<Value> outputs = build.outputs(graph, values);
-    try (Session session = new Session(graph)) {
-      return session.run(feeds, outputs, List.of());
-    }
+  }
+
+  /** An input that is fed the tensor. */
+  private static Value input(Graph graph, String name, Tensor tensor, Map<Value, Tensor> feeds) {
+    String shape = Arrays.stream(tensor.shape()).mapToObj(Long::toString).collect(Collectors.joining(","));
+    Value input = graph.input(name, tensor.dtype(), shape);
+    feeds.put(input, tensor);
+    return input;
   }
 
   /** Compares outputs with what is expected; null is not compared. Closes all tensors. */
@@ -147,6 +172,17 @@ public final class Cases {
   }
 
   private static void compare(String what, Tensor expected, Tensor found, double relative, double absolute) {
+    assertEquals(expected.kind(), found.kind(), what);
+    if (expected.kind() == Tensor.Kind.SEQUENCE) {
+      assertEquals(expected.count(), found.count(), what);
+      for (int i = 0; i < expected.count(); ++i) {
+        try (Tensor wanted = expected.at(i);
+            Tensor got = found.at(i)) {
+          compare(what + ", item " + i, wanted, got, relative, absolute);
+        }
+      }
+      return;
+    }
     assertEquals(expected.dtype(), found.dtype(), what);
     assertArrayEquals(expected.shape(), found.shape(), what);
     DataType dtype = expected.dtype();
