@@ -10,6 +10,12 @@ namespace weft {
 namespace {
 // What an error kept from being made: it still knows its scope, so that rules can go on building nothing.
 Expr nothing(ExprScope& scope) { return Expr(scope, kNoValue); }
+
+Result<std::vector<Expr>> outputs_of(const BodyFunction& body, BodyContext& context) {
+  WEFT_CHECK(body(context));
+  WEFT_CHECK(context.scope().status());
+  return context.outputs();
+}
 }  // namespace
 
 std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
@@ -239,9 +245,13 @@ Expr grad_div(Expr dy, Expr x) { return binary("weft.GradDiv", dy, x); }
 Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
                                       int output_count, std::string_view node_name) {
   BodyContext context(scope, op, attrs, std::move(inputs), output_count, node_name);
-  WEFT_CHECK(op.body_fn()(context));
-  WEFT_CHECK(scope.status());
-  return context.outputs();
+  return outputs_of(op.body_fn(), context);
+}
+
+Result<std::vector<Expr>> expand_gradient_body(ExprScope& scope, const OpDef& op, const Attrs& attrs,
+                                               std::vector<Expr> inputs, int output_count, std::string_view node_name) {
+  BodyContext context(scope, op, attrs, std::move(inputs), output_count, node_name);
+  return outputs_of(op.gradient_body_fn(), context);
 }
 
 }  // namespace weft

@@ -186,8 +186,10 @@ class BodyContext {
   std::string_view node_name_;
 };
 
-// Builds the body of `op` in `scope`, for a node of that name.
+// Builds the body of `op` in `scope`, for a node of that name; or what its gradient flows through.
 Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
                                       int output_count, std::string_view node_name);
+Result<std::vector<Expr>> expand_gradient_body(ExprScope& scope, const OpDef& op, const Attrs& attrs,
+                                               std::vector<Expr> inputs, int output_count, std::string_view node_name);
 
 }  // namespace weft

@@ -141,6 +141,11 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const Value& value(ValueId id) const { return values_[id]; }
   const ValueType& type(ValueId id) const { return values_[id].type; }
   const Node& producer(ValueId id) const { return nodes_[values_[id].node]; }
+  // Whether its elements stand for real numbers whatever its dtype is: QuantizeLinear made it.
+  bool is_quantized(ValueId id) const {
+    const Formal* formal = producer(id).op->output_formal(values_[id].output_index);
+    return formal != nullptr && formal->quantized;
+  }
   bool has_value(ValueId id) const { return id >= 0 && id < value_count(); }
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<ValueId>& outputs() const { return outputs_; }

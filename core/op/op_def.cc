@@ -92,4 +92,14 @@ OpDef& OpDef::variadic_output(std::string_view name, std::string_view type, std:
   return *this;
 }
 
+OpDef& OpDef::quantized_input() {
+  inputs_.back().quantized = true;
+  return *this;
+}
+
+OpDef& OpDef::quantized_output() {
+  outputs_.back().quantized = true;
+  return *this;
+}
+
 }  // namespace weft

@@ -47,6 +47,9 @@ struct Formal {
   bool shapes_outputs = false;
   // Only this input's shape and type are looked at; its data need not be there.
   bool shape_only = false;
+  // Its elements stand for real numbers even where they are integers: a gradient, of a floating type, flows from such an
+  // input to the output that it comes from, if that is such a one too.
+  bool quantized = false;
 };
 
 struct TypeVar {
@@ -96,6 +99,7 @@ class OpDef : public WithAttrs<OpDef> {
   InferFn infer_fn() const { return infer_; }
   GradFn grad_fn() const { return grad_; }
   const BodyFunction& body_fn() const { return body_; }
+  const BodyFunction& gradient_body_fn() const { return gradient_body_ != nullptr ? gradient_body_ : body_; }
   const std::string& gradient_of_name() const { return gradient_of_; }
   bool has_body_by_shapes() const { return body_by_shapes_; }
   RepeatedTypesFn repeated_types_fn() const { return repeated_types_; }
@@ -147,7 +151,7 @@ class OpDef : public WithAttrs<OpDef> {
   OpDef& output(std::string_view name, std::string_view type, std::string_view doc);
   OpDef& optional_output(std::string_view name, std::string_view type, std::string_view doc);
   OpDef& variadic_output(std::string_view name, std::string_view type, std::string_view doc, int min_count = 1);
-  // These four speak of the input or output that was declared last.
+  // These six speak of the input or output that was declared last.
   OpDef& shapes_outputs() {
     inputs_.back().shapes_outputs = true;
     return *this;
@@ -164,6 +168,8 @@ class OpDef : public WithAttrs<OpDef> {
     outputs_.back().mixed = true;
     return *this;
   }
+  OpDef& quantized_input();
+  OpDef& quantized_output();
   OpDef& infer(InferFn fn) {
     infer_ = fn;
     return *this;
@@ -186,6 +192,12 @@ class OpDef : public WithAttrs<OpDef> {
   // Made of other operators: runs, differentiates and infers through them.
   OpDef& body(BodyFn fn) {
     body_ = fn;
+    return *this;
+  }
+  // What gradients flow through in place of the body, which goes in steps. What it gives is never computed; its outputs are of
+  // a floating type, whatever those of the node are.
+  OpDef& gradient_body(BodyFn fn) {
+    gradient_body_ = fn;
     return *this;
   }
   OpDef& body_function(BodyFunction function) {
@@ -280,7 +292,7 @@ class OpDef : public WithAttrs<OpDef> {
   std::vector<Downgrade> downgrades_;
   InferFn infer_ = nullptr;
   GradFn grad_ = nullptr;
-  BodyFunction body_;
+  BodyFunction body_, gradient_body_;
   RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;

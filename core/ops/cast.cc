@@ -30,9 +30,11 @@ Status infer_cast(InferContext& c) {
   return {};
 }
 
+// What was quantized has its gradient in the type that it is read as, not in its own, which would round it.
 Status cast_grad(GradContext& c) {
-  DType from = c.input(0).dtype();
-  if (is_float(c.output(0).dtype())) c.set_grad(0, cast(c.grad(0), from));
+  const Expr x = c.input(0);
+  if (!is_float(c.output(0).dtype())) return {};
+  c.set_grad(0, c.scope().graph().is_quantized(x.id()) ? c.grad(0) : cast(c.grad(0), x.dtype()));
   return {};
 }
 
@@ -107,6 +109,7 @@ void define_op_cast(OpRegistry& ops) {
             "For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.")
       .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
       .input("input", "T1", "Any shape.")
+      .quantized_input()
       .output("output", "T2", "The shape of the input.")
       .elementwise()
       .infer(infer_cast)
@@ -124,6 +127,7 @@ void define_op_cast(OpRegistry& ops) {
             "For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.")
       .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
       .input("input", "T1", "Any shape.")
+      .quantized_input()
       .input("target_type", "T2", "A tensor whose type is taken.")
       .shape_only()
       .output("output", "T2", "The shape of the input.")

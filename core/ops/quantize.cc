@@ -91,6 +91,22 @@ Result<Expr> spread(BodyContext& c, Expr value, const char* name) {
 // Where sizes are known in a run alone, a vector must not have stretched x.
 Expr in_shape_of_x(BodyContext& c, Expr y) { return one_number(c.input(1)) ? y : reshape_like(y, c.input(0)); }
 
+// The least and the greatest finite number of a quantized type.
+std::pair<int, int> range_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF8E4M3FN: return {-448, 448};
+    case DType::kF8E4M3FNUZ: return {-240, 240};
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ: return {-57344, 57344};
+    case DType::kF4E2M1: return {-6, 6};
+    default: break;
+  }
+  const int bits = dtype_bits(dtype);
+  const bool is_signed = dtype == DType::kI16 || dtype == DType::kI8 || dtype == DType::kI4 || dtype == DType::kI2;
+  const int low = is_signed ? -(1 << (bits - 1)) : 0;
+  return {low, low + (1 << bits) - 1};
+}
+
 // Numbers to the nearest of `dtype`. Casts to types of less than a byte keep low bits, so they come from within its range;
 // so do the others, as a file may have this in place of the node, and ONNX leaves open what a Cast gives past the range.
 Expr saturated(Expr x, DType dtype, const Attrs& attrs) {
@@ -98,15 +114,19 @@ Expr saturated(Expr x, DType dtype, const Attrs& attrs) {
   if (!is_integer(dtype)) {
     return make(s, "Cast", {x}, {{"to", static_cast<int64_t>(dtype)}, {"saturate", attrs.i("saturate")}});
   }
-  const int bits = dtype_bits(dtype);
-  const bool is_signed = dtype == DType::kI16 || dtype == DType::kI8 || dtype == DType::kI4 || dtype == DType::kI2;
-  const int low = is_signed ? -(1 << (bits - 1)) : 0;
-  if (bits < 8) x = cast(x, DType::kI32);
-  return cast(make(s, "Clip", {x, scalar_like(x, low), scalar_like(x, low + (1 << bits) - 1)}), dtype);
+  const auto [low, high] = range_of(dtype);
+  if (dtype_bits(dtype) < 8) x = cast(x, DType::kI32);
+  return cast(make(s, "Clip", {x, scalar_like(x, low), scalar_like(x, high)}), dtype);
 }
 
+// In f32 or f64: x in units of the scale, from the zero point on, which is whole for integers; and what it is to become.
+struct Units {
+  Expr y;
+  DType dtype;
+};
+
 // Jacob et al., 2018, arXiv:1712.05877.
-Status quantize(BodyContext& c) {
+Result<Units> in_units(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1);
   WEFT_CHECK(check_zero_point(c, "y_scale", "y_zero_point"));
   const DType given = c.has_input(2) ? c.input(2).dtype() : DType::kNone;
@@ -129,7 +149,30 @@ Status quantize(BodyContext& c) {
     y = y + zero;
     if (!is_integer(dtype)) y = rounded(y);
   }
-  c.set_output(0, in_shape_of_x(c, saturated(y, dtype, c.attrs())));
+  return Units{y, dtype};
+}
+
+Status quantize(BodyContext& c) {
+  WEFT_TRY(Units units, in_units(c));
+  c.set_output(0, in_shape_of_x(c, saturated(units.y, units.dtype, c.attrs())));
+  return {};
+}
+
+// Straight through the rounding, Bengio et al., 2013, arXiv:1308.3432, where nothing is cut off: with DequantizeLinear behind
+// it as in PyTorch's fake quantization, and to the scale as in Esser et al., 2020, arXiv:1902.08153.
+Status quantize_smoothly(BodyContext& c) {
+  WEFT_TRY(Units units, in_units(c));
+  const DType inside = units.y.dtype();
+  WEFT_TRY(Expr divisor, spread(c, cast(c.input(1), inside), "y_scale"));
+  Expr y = cast(c.input(0), inside) / divisor;
+  if (c.has_input(2)) {
+    WEFT_TRY(Expr zero, spread(c, cast(c.input(2), inside), "y_zero_point"));
+    y = y + zero;
+  }
+  const auto [low, high] = range_of(units.dtype);
+  Expr least = make(c.scope(), "GreaterOrEqual", {units.y, scalar_like(y, low)});
+  Expr most = make(c.scope(), "LessOrEqual", {units.y, scalar_like(y, high)});
+  c.set_output(0, in_shape_of_x(c, where(make(c.scope(), "And", {least, most}), y, scalar_like(y, 0))));
   return {};
 }
 
@@ -225,7 +268,10 @@ void define_op_quantize(OpRegistry& ops) {
       .since(25)
       .doc(
           "`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the "
-          "nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.")
+          "nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step. A "
+          "gradient comes from DequantizeLinear or a Cast of y alone, and is that of `x / y_scale + y_zero_point` "
+          "where "
+          "that, rounded, is in range, else 0.")
       .types("T1", kFloatTypes | set_of(DType::kI32))
       .types("T2", kFloatTypes | set_of(DType::kI32, DType::kF8E8M0))
       .types("T3", kQuantizedTypes)
@@ -239,12 +285,13 @@ void define_op_quantize(OpRegistry& ops) {
       .input("y_scale", "T2", kScaleDoc)
       .optional_input("y_zero_point", "T3", kZeroDoc)
       .output("y", "T3", "The shape of x.")
-      .no_gradient("its output is rounded, and changes in steps")
+      .quantized_output()
       .downgrade(23, without_precision)
       .downgrade(21, quantized_as_zero_point)
       .downgrade(19, without_quantized_saturate)
       .downgrade(13, one_scale)
-      .body(quantize);
+      .body(quantize)
+      .gradient_body(quantize_smoothly);
   ops.add("DequantizeLinear")
       .group("math")
       .since(25)
@@ -256,6 +303,7 @@ void define_op_quantize(OpRegistry& ops) {
       .attr("block_size", int64_t{0}, kBlockDoc)
       .optional_dtype_attr("output_dtype", "Dtype of y: that of the scale if not given.")
       .input("x", "T1", "Any shape.")
+      .quantized_input()
       .input("x_scale", "T2", kScaleDoc)
       .optional_input("x_zero_point", "T1", kZeroDoc)
       .output("y", "T3", "The shape of x.")
@@ -268,16 +316,15 @@ void define_op_quantize(OpRegistry& ops) {
       .since(11)
       .doc(
           "QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: "
-          "`y_scale = "
-          "(max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even number. "
-          "Where "
-          "there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of "
-          "which "
-          "equal ones share, 0 with them; y and the zero point change in steps.")
+          "`y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the "
+          "even number. Where there are zeros alone, or nothing, the scale is 1. Its gradient goes to the extremes, of "
+          "which equal ones share, 0 with them; that of y is QuantizeLinear's, and the zero point, which changes in "
+          "steps, has none.")
       .types("T1", set_of(DType::kF32))
       .types("T2", set_of(DType::kU8))
       .input("x", "T1", "Any shape.")
       .output("y", "T2", "The shape of x.")
+      .quantized_output()
       .output("y_scale", "f32", "A scalar.")
       .output("y_zero_point", "T2", "A scalar.")
       .body(quantize_by_range);

@@ -14,6 +14,10 @@ bool carries_gradient(const ValueType& type) {
   return type.keys == DType::kNone && (is_float(type.dtype) || is_complex(type.dtype));  // maps carry none
 }
 
+bool carries_gradient(const Graph& graph, ValueId id) {
+  return carries_gradient(graph.type(id)) || graph.is_quantized(id);
+}
+
 namespace {
 
 class Differentiator {
@@ -34,12 +38,17 @@ class Differentiator {
       WEFT_CHECK(backward(order[i]));
     }
     std::vector<ValueId> out;
-    for (ValueId id : xs) out.push_back(total(id).id());
+    for (ValueId id : xs) out.push_back(in_own_type(total(id), graph_.type(id)).id());
     WEFT_CHECK(scope_.status());
     return out;
   }
 
  private:
+  // Of what was quantized to integers there is none: they have no type for it.
+  static Expr in_own_type(Expr gradient, const ValueType& type) {
+    return carries_gradient(type) ? cast(gradient, type.dtype) : Expr();
+  }
+
   Status seed(const std::vector<ValueId>& ys, const std::vector<ValueId>& grad_ys) {
     if (!grad_ys.empty() && grad_ys.size() != ys.size()) {
       return invalid("there are ", ys.size(), " values to differentiate but ", grad_ys.size(), " weights");
@@ -82,7 +91,7 @@ class Differentiator {
                              [&](ValueId input) { return input != kNoValue && needed_[input]; });
       if (!any) continue;
       for (int i = 0; i < node.output_count; ++i) {
-        if (carries_gradient(graph_.type(node.output(i)))) needed_[node.output(i)] = true;
+        if (carries_gradient(graph_, node.output(i))) needed_[node.output(i)] = true;
       }
     }
   }
@@ -92,9 +101,24 @@ class Differentiator {
     std::vector<Expr>& parts = parts_[id];
     if (parts.empty()) return {};
     Expr sum = parts[0];
-    for (size_t i = 1; i < parts.size(); ++i) sum = sum_of_gradients(sum, parts[i]);
+    for (size_t i = 1; i < parts.size(); ++i) {
+      Expr part = parts[i];
+      if (sum.dtype() != part.dtype()) {  // what was quantized is read as both types
+        const DType both = sum.dtype() == DType::kF64 || part.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
+        sum = cast(sum, both);
+        part = cast(part, both);
+      }
+      sum = sum_of_gradients(sum, part);
+    }
     parts = {sum};
     return sum;
+  }
+
+  bool flows_back(const Node& node, int input) const {
+    const ValueId id = node.inputs[input];
+    if (carries_gradient(graph_.type(id))) return true;
+    const Formal* formal = node.op->input_formal(input);
+    return formal != nullptr && formal->quantized && graph_.is_quantized(id);
   }
 
   Status backward(NodeId id) {
@@ -109,8 +133,8 @@ class Differentiator {
     }
     std::vector<bool> needed;
     bool any_needed = false;
-    for (ValueId input : node.inputs) {
-      bool need = input != kNoValue && needed_[input] && carries_gradient(graph_.type(input));
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool need = node.inputs[i] != kNoValue && needed_[node.inputs[i]] && flows_back(node, static_cast<int>(i));
       needed.push_back(need);
       any_needed = any_needed || need;
     }
@@ -155,7 +179,7 @@ class Differentiator {
     }
     Result<std::vector<Expr>> made =
         is_gradient ? expand_gradient(node, inputs)
-                    : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name);
+                    : expand_gradient_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name);
     if (!made.ok()) return made.status().at(node.name, node.op->full_name(), node.origin);
     std::vector<Expr> outputs = std::move(*made);
     for (int i = 0; wide && i < node.output_count; ++i) {
@@ -164,8 +188,9 @@ class Differentiator {
     std::vector<ValueId> ys, weights, xs;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;
+      const ValueType& type = outputs[i].type();
       ys.push_back(outputs[i].id());
-      weights.push_back(grads[i].id());
+      weights.push_back((carries_gradient(type) ? cast(grads[i], type.dtype) : grads[i]).id());
     }
     for (size_t i = 0; i < needed.size(); ++i) {
       // A value that is several inputs gets the gradient of all of them at once.
@@ -218,9 +243,10 @@ class Differentiator {
   // Gradients of `ys` by `xs`, not going past `xs`.
   Result<std::vector<ValueId>> differentiate_until(const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
                                                    const std::vector<ValueId>& weights) {
+    WEFT_CHECK(scope_.status());
     Differentiator inner(graph_, scope_.origin());
     inner.parts_.resize(inner.value_count_);
-    WEFT_CHECK(inner.seed(ys, weights));
+    for (size_t i = 0; i < ys.size(); ++i) inner.parts_[ys[i]].push_back(Expr(inner.scope_, weights[i]));
     std::vector<bool> stops(graph_.value_count(), false);
     for (ValueId id : xs) stops[id] = true;
     std::vector<NodeId> order = ordered_nodes(graph_, ys, stops, false);

@@ -7,8 +7,10 @@
 
 namespace weft {
 
-// Whether a gradient can flow by a value of this type.
+// Whether a value of this type may have a gradient of its own type.
 bool carries_gradient(const ValueType& type);
+// Whether a gradient can flow by this value: of one that was quantized, in a wider type.
+bool carries_gradient(const Graph& graph, ValueId id);
 
 // The gradient of `ys` with respect to each of `xs`, weighted by `grad_ys` (of the shapes of `ys`; one, or none for
 // ones). A value of `xs` that no y depends on through differentiable operators gets kNoValue. Contributions are summed

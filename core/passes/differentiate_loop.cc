@@ -111,11 +111,12 @@ class LoopGradient {
         bool any = false;
         for (ValueId input : node.inputs) any = any || (input != kNoValue && depends[input]);
         for (int i = 0; any && i < node.output_count; ++i) {
-          depends[node.output(i)] = carries_gradient(both_->type(node.output(i)));
+          depends[node.output(i)] = carries_gradient(*both_, node.output(i));
         }
       }
       for (size_t k = 0; k < carried_; ++k) {
-        if (active[k] || !depends[map_[carried_out(k)]]) continue;
+        const ValueId out = map_[carried_out(k)];
+        if (active[k] || !depends[out] || !carries_gradient(both_->type(out))) continue;
         active[k] = changed = true;
       }
     }

@@ -615,8 +615,8 @@ type DynamicQuantizeLinearOptions struct {
 // DynamicQuantizeLinear adds the operator DynamicQuantizeLinear. QuantizeLinear to u8 with the scale and zero point
 // that the range of x asks for, widened to hold 0: `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point =
 // round(-min(x, 0) / y_scale)`, halves to the even number. Where there are zeros alone, or nothing, the scale is 1.
-// The scale alone has a gradient, to the extremes, of which equal ones share, 0 with them; y and the zero point change
-// in steps.
+// Its gradient goes to the extremes, of which equal ones share, 0 with them; that of y is QuantizeLinear's, and the
+// zero point, which changes in steps, has none.
 //
 //   - x (T1): Any shape.
 //
@@ -1107,7 +1107,8 @@ type QuantizeLinearOptions struct {
 
 // QuantizeLinear adds the operator QuantizeLinear. `round(x / y_scale) + y_zero_point`, halves to the even number,
 // where what is out of range becomes the nearest in range and NaN the lowest. To floating-point numbers nothing is
-// rounded before the last step.
+// rounded before the last step. A gradient comes from DequantizeLinear or a Cast of y alone, and is that of `x /
+// y_scale + y_zero_point` where that, rounded, is in range, else 0.
 //
 //   - x (T1): Any shape.
 //   - yScale (T2): A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)`
@@ -1123,8 +1124,6 @@ type QuantizeLinearOptions struct {
 //   - T1: f32, i32, f16, f64, bf16
 //   - T2: f32, i32, f16, f64, bf16, f8e8m0
 //   - T3: u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2
-//
-// No gradient: its output is rounded, and changes in steps
 func QuantizeLinear(x weft.Value, yScale weft.Value, options ...QuantizeLinearOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "QuantizeLinear", trim([]weft.Value{x, yScale, o.YZeroPoint}), weft.Attrs{

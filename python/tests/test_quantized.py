@@ -447,3 +447,74 @@ def test_the_rule_can_be_switched_off() -> None:
             names = [event["name"] for event in json.loads(trace.json())["traceEvents"]]
             found |= {(bool(disabled), op) for op in ("QLinear", "Integer") if any(op in name for name in names)}
     assert found == {(False, "QLinear"), (False, "Integer")}
+
+
+def small_net() -> bytes:
+    """Two layers whose inputs are quantized as a whole and whose weights by their rows, as quantization-aware training
+    has them; a weight of each and a number between them are out of range."""
+    net = Net(13)
+
+    def layer(x: str, weight: list[list[float]], scales: list[float], bias: list[float]) -> str:
+        w, b = net.weight(np.array(weight, F32)), net.weight(np.array(bias, F32))
+        code = net.number(np.array(scales, F32), as_node=True), net.number(np.zeros(len(scales), np.int8), as_node=True)
+        w = net.node("DequantizeLinear", net.node("QuantizeLinear", w, *code, axis=0), *code, axis=0)
+        return net.node("Gemm", x, w, b, transB=1)
+
+    y = net.quantize("x", 1 / 32, np.uint8(128), as_node=True)
+    rows = [[0.52, -0.83, 0.27], [1.45, 0.64, -0.31], [-0.45, 0.92, 0.71], [0.18, -0.66, -1.02]]
+    y = layer(y, rows, [0.01, 0.011, 0.009, 0.008], [0.1, -0.2, 0.3, 0.05])
+    y = net.quantize(net.node("Relu", y), 1 / 64, np.uint8(0), as_node=True)
+    rows = [[0.9, -0.4, 0.55, -0.75], [-0.35, 0.6, -0.95, 0.2]]
+    return net.model(("batch", 3), layer(y, rows, [0.01, 0.006], [0.05, -0.1]))
+
+
+@pytest.mark.parametrize("disabled", [(), ("*",)])
+def test_a_quantized_net_trains(disabled: tuple[str, ...]) -> None:
+    """Its first gradients are those of PyTorch 2.15 with fake_quantize_per_tensor_affine and, of the weights,
+    fake_quantize_per_channel_affine."""
+    graph = weft.Graph.load(small_net(), trainable=True)
+    weights = list(graph.variables)
+    assert [weight.shape for weight in weights] == [(4, 3), (4,), (2, 4), (2,)]
+    target = graph.input("target", "f32", [4, 2])
+    loss = weft.reduce_mean((graph.outputs[0] - target) ** 2.0, keepdims=False)
+    gradients = [g for g in graph.gradients([loss], weights) if g is not None]
+    step = weft.Sgd(0.02).minimize(loss)
+    feeds = {
+        graph.find("x"): np.array([[1.5, -0.7, 2.2], [-1.1, 3.3, 0.4], [4.5, 1.2, -2.6], [0.3, -1.9, 0.8]], F32),
+        target: np.array([[1, 0], [0, 1], [-1, 2], [0.5, -0.5]], F32),
+    }
+    wanted = [
+        [
+            [-1.5909346, -1.2670653, 2.127098],
+            [0.0, -2.5558064, -0.7736752],
+            [0.4015026, -0.184022, 0.5855247],
+            [1.5996729, 0.8775665, -1.24828],
+        ],
+        [-0.0103723, -1.0161905, 0.2676684, 0.2192881],
+        [[0.7201658, -1.7430238, 2.2471924, -1.2131377], [-0.4229869, 0.2214241, 0.0, 0.3884333]],
+        [0.4896484, -1.0845077],
+    ]
+    with weft.Session(graph, disable_pass=disabled) as session:
+        for found, gradient in zip(session.run(feeds, gradients), wanted, strict=True):
+            np.testing.assert_allclose(found, gradient, rtol=1e-5, atol=1e-6)
+        losses = [float(session.run(feeds, loss, targets=step)) for _ in range(40)]
+    np.testing.assert_allclose(losses[0], 3.456819, rtol=1e-5)
+    assert losses[-1] < losses[0] / 4
+
+
+def test_gradients_go_through_quantization_in_loops_and_branches() -> None:
+    graph = weft.Graph()
+    x, rounds = graph.input("x", "f32", [3]), graph.input("rounds", "bool", [])
+
+    def quantized(y: weft.Value) -> weft.Value:
+        code = F32(0.25), np.int8(0)
+        return weft.dequantize_linear(weft.quantize_linear(y, *code), *code)
+
+    for recompute in (False, True):
+        # The second is cut off in the last iteration, the third in the first.
+        (last,) = weft.loop(lambda i, go_on, y: (go_on, quantized(y) * 2.0), [x], count=3, recompute=recompute)
+        picked = weft.if_(rounds, lambda: quantized(last * 0.25), lambda: last)
+        (gradient,) = graph.gradients([picked], [x])
+        for given, slope in ((True, 2.0), (False, 8.0)):
+            found = weft.Session(graph).run({x: [1.1, 9.0, 40.0], rounds: given}, gradient)
+            assert found.tolist() == [slope, 0.0, 0.0]

@@ -1675,8 +1675,9 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
 def dynamic_quantize_linear(x: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value]:
     """QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
     `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the
-    even number. Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to
-    the extremes, of which equal ones share, 0 with them; y and the zero point change in steps.
+    even number. Where there are zeros alone, or nothing, the scale is 1. Its gradient goes to the extremes,
+    of which equal ones share, 0 with them; that of y is QuantizeLinear's, and the zero point, which changes
+    in steps, has none.
 
     Inputs:
         x: Any shape. [f32]
@@ -3643,7 +3644,9 @@ def q_linear_mat_mul(a: ValueLike, a_scale: ValueLike, a_zero_point: ValueLike, 
 
 def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, precision: DTypeLike | None = None, saturate: bool = True, name: str | None = None) -> Value:
     """`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the
-    nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+    nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step. A
+    gradient comes from DequantizeLinear or a Cast of y alone, and is that of `x / y_scale + y_zero_point`
+    where that, rounded, is in range, else 0.
 
     Inputs:
         x: Any shape. [f32, i32, f16, f64, bf16]
@@ -3664,8 +3667,6 @@ def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | 
     Returns:
         y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
             i2]
-
-    Has no gradient: its output is rounded, and changes in steps.
     """
     return add_node(None, "QuantizeLinear", [x, y_scale, y_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype, "precision": precision, "saturate": saturate}, 1, name)
 

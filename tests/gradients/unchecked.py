@@ -9,6 +9,7 @@ UNCHECKED = {
     "tests/core/ops/gradient_conventions_test.cc has it",
     "Optional": OPTIONAL,
     "OptionalGetElement": OPTIONAL,
+    "QuantizeLinear": "it goes in steps; tests/core/ops/quantize_gradient_test.cc has it",
     "Range": "random limits are where the number of numbers changes; tests/ops/Range.case has others",
     "Unique": "equal elements move together or part",
     "ai.onnx.ml.Imputer": "elements that equal what is replaced are at a step",

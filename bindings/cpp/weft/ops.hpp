@@ -998,8 +998,9 @@ struct DynamicQuantizeLinearOutputs {
 
 /// QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
 /// `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even
-/// number. Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the
-/// extremes, of which equal ones share, 0 with them; y and the zero point change in steps.
+/// number. Where there are zeros alone, or nothing, the scale is 1. Its gradient goes to the extremes, of which
+/// equal ones share, 0 with them; that of y is QuantizeLinear's, and the zero point, which changes in steps, has
+/// none.
 /// - x: Any shape. [f32]
 inline DynamicQuantizeLinearOutputs dynamic_quantize_linear(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -2355,7 +2356,9 @@ struct QuantizeLinearAttrs {
 };
 
 /// `round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the nearest
-/// in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+/// in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step. A gradient comes
+/// from DequantizeLinear or a Cast of y alone, and is that of `x / y_scale + y_zero_point` where that, rounded, is
+/// in range, else 0.
 /// - x: Any shape. [f32, i32, f16, f64, bf16]
 /// - y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for
 /// D. [f32, i32, f16, f64, bf16, f8e8m0]

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
 
@@ -130,19 +129,6 @@ TEST(Quantize, NoTypeIsAskedForByZero) {
   Expr y = make(s.scope, "QuantizeLinear", {s.floats({3}), s.floats({0.5f}), s.exact({1}, DType::kI8)}, attrs);
   EXPECT_EQ(y.dtype(), DType::kI8);
   EXPECT_EQ(s.run(y), Floats{7});
-}
-
-// Not even through 8-bit floats, which a Cast lets it.
-TEST(Quantize, NoGradientFlows) {
-  for (DType dtype : {DType::kU8, DType::kF8E5M2}) {
-    Scratch s;
-    Expr x(s.scope, *s.graph->add_input("x", ValueType::tensor(DType::kF32, {Dim(3)})));
-    Expr scale(s.scope, *s.graph->add_input("scale", ValueType::tensor(DType::kF32, {})));
-    Expr y = make(s.scope, "DequantizeLinear", {make(s.scope, "QuantizeLinear", {x, scale}, to(dtype)), scale});
-    std::vector<ValueId> gradients = *differentiate(*s.graph, {y.id()}, {x.id(), scale.id()}, {});
-    EXPECT_EQ(gradients[0], kNoValue) << dtype_name(dtype);
-    EXPECT_NE(gradients[1], kNoValue) << dtype_name(dtype);
-  }
 }
 
 // A vector of scales whose length only a run tells must fit x then, and not stretch it.

@@ -3307,8 +3307,8 @@ public final class Ops {
   /**
    * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
    * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
-   * Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of which
-   * equal ones share, 0 with them; y and the zero point change in steps.
+   * Where there are zeros alone, or nothing, the scale is 1. Its gradient goes to the extremes, of which equal ones
+   * share, 0 with them; that of y is QuantizeLinear's, and the zero point, which changes in steps, has none.
    *
    * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8.
    *
@@ -3322,8 +3322,8 @@ public final class Ops {
   /**
    * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
    * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
-   * Where there are zeros alone, or nothing, the scale is 1. The scale alone has a gradient, to the extremes, of which
-   * equal ones share, 0 with them; y and the zero point change in steps.
+   * Where there are zeros alone, or nothing, the scale is 1. Its gradient goes to the extremes, of which equal ones
+   * share, 0 with them; that of y is QuantizeLinear's, and the zero point, which changes in steps, has none.
    *
    * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8.
    *
@@ -7971,11 +7971,12 @@ public final class Ops {
 
   /**
    * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
-   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step. A gradient comes
+   * from DequantizeLinear or a Cast of y alone, and is that of {@code x / y_scale + y_zero_point} where that, rounded,
+   * is in range, else 0.
    *
    * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
-   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
-   * is rounded, and changes in steps.
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2.
    *
    * @param x any shape.
    * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
@@ -7988,11 +7989,12 @@ public final class Ops {
 
   /**
    * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
-   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step. A gradient comes
+   * from DequantizeLinear or a Cast of y alone, and is that of {@code x / y_scale + y_zero_point} where that, rounded,
+   * is in range, else 0.
    *
    * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
-   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
-   * is rounded, and changes in steps.
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2.
    *
    * @param x any shape.
    * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
