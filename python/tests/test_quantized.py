@@ -505,6 +505,7 @@ def test_a_quantized_net_trains(disabled: tuple[str, ...]) -> None:
 def test_gradients_go_through_quantization_in_loops_and_branches() -> None:
     graph = weft.Graph()
     x, rounds = graph.input("x", "f32", [3]), graph.input("rounds", "bool", [])
+    zeros = graph.constant(np.zeros(3, F32))
 
     def quantized(y: weft.Value) -> weft.Value:
         code = F32(0.25), np.int8(0)
@@ -518,3 +519,7 @@ def test_gradients_go_through_quantization_in_loops_and_branches() -> None:
         for given, slope in ((True, 2.0), (False, 8.0)):
             found = weft.Session(graph).run({x: [1.1, 9.0, 40.0], rounds: given}, gradient)
             assert found.tolist() == [slope, 0.0, 0.0]
+        # What is carried depends on x by quantization alone.
+        (total,) = weft.loop(lambda i, go_on, y: (go_on, y + quantized(x)), [zeros], count=3, recompute=recompute)
+        (gradient,) = graph.gradients([total], [x])
+        assert weft.Session(graph).run({x: [1.1, 9.0, 40.0]}, gradient).tolist() == [3.0, 3.0, 0.0]

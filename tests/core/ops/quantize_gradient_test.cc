@@ -15,9 +15,9 @@ namespace {
 
 using Floats = std::vector<float>;
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kInfinite = std::numeric_limits<float>::infinity();
 
-class Scratch {
+class Fed {
  public:
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope{*graph};
@@ -74,7 +74,7 @@ Expr quantized(Expr x, Expr scale, DType dtype, Expr zero = {}, Attrs attrs = {}
   return make(s, "DequantizeLinear", {make(s, "QuantizeLinear", {x, scale, zero}, forth), scale, zero}, back);
 }
 
-void expect_near(const Floats& found, const Floats& wanted, float tolerance = 1e-6f) {
+void expect_each_near(const Floats& found, const Floats& wanted, float tolerance = 1e-6f) {
   ASSERT_EQ(found.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) {
     EXPECT_NEAR(found[i], wanted[i], tolerance * (1 + std::abs(wanted[i]))) << "element " << i;
@@ -89,9 +89,9 @@ TEST(QuantizeGradient, PassesWhereNothingIsCutOff) {
     Floats x, gradient;  // of elements weighed 1, 2, 3...
   };
   const Row rows[] = {
-      {DType::kI8, 0.25f, 3, {-33, -32.875f, -32.75f, 0, 31, 31.1f, 31.25f, kInf}, {0, 0, 3, 4, 5, 6, 0, 0}},
+      {DType::kI8, 0.25f, 3, {-33, -32.875f, -32.75f, 0, 31, 31.1f, 31.25f, kInfinite}, {0, 0, 3, 4, 5, 6, 0, 0}},
       {DType::kU8, 0.25f, 128, {-32.125f, -32.13f, -32.2f, 31.75f, 31.87f, 31.88f}, {1, 0, 0, 4, 5, 0}},
-      {DType::kI16, 0.5f, 256, {-16512, -16512.3f, 16255.5f, 16256, -kInf}, {1, 0, 3, 0, 0}},
+      {DType::kI16, 0.5f, 256, {-16512, -16512.3f, 16255.5f, 16256, -kInfinite}, {1, 0, 3, 0, 0}},
       {DType::kU16, 0.5f, 0, {-0.25f, -0.26f, 32767.5f, 32768}, {1, 0, 3, 0}},
       {DType::kI4, 0.5f, 1, {-4.6f, -4.7f, -5, 3, 3.2f, 3.3f}, {1, 2, 0, 4, 5, 0}},
       {DType::kU4, 0.5f, 1, {-0.7f, -0.8f, 7.2f, 7.3f}, {1, 0, 3, 0}},
@@ -103,7 +103,7 @@ TEST(QuantizeGradient, PassesWhereNothingIsCutOff) {
     Floats weights;
     for (size_t i = 0; i < row.x.size(); ++i) weights.push_back(static_cast<float>(i + 1));
     for (bool ranked : {true, false}) {
-      Scratch s;
+      Fed s;
       Expr x = s.input(row.x, {static_cast<int64_t>(row.x.size())}, ranked);
       Expr scale = scalar(s.scope, DType::kF32, row.scale), zero = scalar(s.scope, DType::kI32, row.zero);
       Expr y = quantized(x, scale, row.dtype, zero);
@@ -113,13 +113,13 @@ TEST(QuantizeGradient, PassesWhereNothingIsCutOff) {
 }
 
 TEST(QuantizeGradient, OfNotANumberIsNone) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({std::numeric_limits<float>::quiet_NaN(), 1}, {2});
   Expr y = quantized(x, scalar(s.scope, DType::kF32, 2), DType::kI8);
   EXPECT_EQ(s.run(s.gradients(y, {}, {x})[0]), (Floats{0, 1}));
 }
 
-struct Scaled {
+struct ScaledCase {
   const char* name;
   Shape x_shape, scale_shape;
   Floats scale, zero;
@@ -127,13 +127,15 @@ struct Scaled {
   Floats by_x, by_scale;
 };
 
-const Floats kX = {-31.53f, -7.34f, -0.67f, 0.23f, 3.96f, 14.21f, -13.17f, 5.58f, 0.94f, -2.43f, 30.16f, 12.47f};
-const Floats kWeights = {0.96f, -0.42f, -0.85f, 0.63f, 0.68f, -0.81f, -0.48f, 0.93f, 1.17f, 0.25f, -0.73f, 0.54f};
+const Floats kQuantizedX = {-31.53f, -7.34f, -0.67f, 0.23f,  3.96f,  14.21f,
+                            -13.17f, 5.58f,  0.94f,  -2.43f, 30.16f, 12.47f};
+const Floats kQuantizedWeights = {0.96f,  -0.42f, -0.85f, 0.63f, 0.68f,  -0.81f,
+                                  -0.48f, 0.93f,  1.17f,  0.25f, -0.73f, 0.54f};
 
 // To i8, of one scale, of one for each row and for each column, and of one for each block of two rows or of two columns: in
 // PyTorch channels of what is laid out so.
 TEST(QuantizeGradient, GoesToScalesToo) {
-  const Scaled kinds[] = {
+  const ScaledCase kinds[] = {
       {"one scale",
        {3, 4},
        {},
@@ -175,18 +177,18 @@ TEST(QuantizeGradient, GoesToScalesToo) {
        {0, 0, -0.85f, 0.63f, 0.68f, 0, -0.48f, 0.93f, 1.17f, 0.25f, -0.73f, 0.54f},
        {-127.544f, -57.72f, -0.3006652f, -0.002998516f, -0.1559998f, -0.07142837f, -0.2628005f, -0.1963653f}},
   };
-  for (const Scaled& kind : kinds) {
+  for (const ScaledCase& kind : kinds) {
     SCOPED_TRACE(kind.name);
-    Scratch s;
-    Expr x = s.input(kX, kind.x_shape), scale = s.input(kind.scale, kind.scale_shape);
+    Fed s;
+    Expr x = s.input(kQuantizedX, kind.x_shape), scale = s.input(kind.scale, kind.scale_shape);
     Expr zero = constant(s.scope, *Tensor::vector<float>(kind.zero).reshaped(kind.scale_shape));
     Expr y = quantized(x, scale, DType::kI8, zero, kind.attrs);
-    Expr dy = constant(s.scope, *Tensor::vector<float>(kWeights).reshaped(kind.x_shape));
+    Expr dy = constant(s.scope, *Tensor::vector<float>(kQuantizedWeights).reshaped(kind.x_shape));
     const std::vector<Expr> found = s.gradients(y, dy, {x, scale});
     EXPECT_EQ(found[0].dims(), x.dims());
     EXPECT_EQ(found[1].dims(), scale.dims());
-    expect_near(s.run(found[0]), kind.by_x);
-    expect_near(s.run(found[1]), kind.by_scale, 5e-5f);  // numbers up to 128 cancel
+    expect_each_near(s.run(found[0]), kind.by_x);
+    expect_each_near(s.run(found[1]), kind.by_scale, 5e-5f);  // numbers up to 128 cancel
   }
 }
 
@@ -200,7 +202,7 @@ TEST(QuantizeGradient, OfSmallFloatsPassesUpToTheGreatest) {
                                  {DType::kF4E2M1, 6.0f}}) {
     SCOPED_TRACE(dtype_name(dtype));
     for (int64_t saturate : {1, 0}) {
-      Scratch s;
+      Fed s;
       Expr x = s.input({-2.01f * greatest, -2 * greatest, 0.3f, 2 * greatest, 2.01f * greatest}, {5});
       Expr y = quantized(x, scalar(s.scope, DType::kF32, 2), dtype, {}, {{"saturate", saturate}});
       Expr dy = s.floats({0.1f, 0.2f, 0.3f, 0.4f, 0.5f});
@@ -211,7 +213,7 @@ TEST(QuantizeGradient, OfSmallFloatsPassesUpToTheGreatest) {
 
 // A gradient times the scale would be less than any f16.
 TEST(QuantizeGradient, OfHalvesIsComputedInSingles) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({0.0625f, 1}, {2});
   Expr scale = scalar(s.scope, DType::kF16, 0x1p-10);
   Expr y = quantized(cast(x, DType::kF16), scale, DType::kI8);
@@ -221,7 +223,7 @@ TEST(QuantizeGradient, OfHalvesIsComputedInSingles) {
 
 // x / 0.25 + x, of what is read with its scale and without.
 TEST(QuantizeGradient, OfSeveralReadersIsTheirSum) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({-1, 2, 70}, {3}), scale = scalar(s.scope, DType::kF32, 0.25);
   Expr q = make(s.scope, "QuantizeLinear", {x, scale}, {{"output_dtype", static_cast<int64_t>(DType::kI8)}});
   Expr y = make(s.scope, "DequantizeLinear", {q, scale}) + cast(cast(q, DType::kF64), DType::kF32);
@@ -229,7 +231,7 @@ TEST(QuantizeGradient, OfSeveralReadersIsTheirSum) {
 }
 
 TEST(QuantizeGradient, FlowsByNoOtherIntegers) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({1, 2}, {2}), scale = scalar(s.scope, DType::kF32, 0.25);
   Expr q = make(s.scope, "QuantizeLinear", {x, scale});
   Expr moved = make(s.scope, "DequantizeLinear", {reshape(q, constant_ints(s.scope, {2, 1})), scale});
@@ -243,25 +245,25 @@ TEST(QuantizeGradient, FlowsByNoOtherIntegers) {
 // Of y * y it is 2 y where nothing is cut off, and that of this 2. By the scale it is what rounding moves, which does not
 // change with x.
 TEST(QuantizeGradient, HasAGradient) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({-1.1f, 2.3f, 40, -40}, {4}), scale = s.input({0.25f}, {1});
   Expr y = quantized(x, scale, DType::kI8);
   Expr first = s.gradients(y * y, {}, {x})[0];
   EXPECT_EQ(s.run(first), (Floats{-2, 4.5f, 0, 0}));
   EXPECT_EQ(s.run(s.gradients(first, {}, {x})[0]), (Floats{2, 2, 0, 0}));
   Expr by_scale = s.gradients(y, {}, {scale})[0];
-  expect_near(s.run(by_scale), {-0.8f});
-  expect_near(s.run(s.gradients(by_scale, {}, {x})[0]), {0, 0, 0, 0});
+  expect_each_near(s.run(by_scale), {-0.8f});
+  expect_each_near(s.run(s.gradients(by_scale, {}, {x})[0]), {0, 0, 0, 0});
 }
 
 // PyTorch's gradient of the same in its own operators, with `v + (v.round() - v).detach()` for the rounding of x / scale.
 TEST(QuantizeGradient, OfWhatIsQuantizedByItsRange) {
-  Scratch s;
+  Fed s;
   Expr x = s.input({1.3f, -2.2f, 0.4f, 3.1f, -0.9f}, {5});
   std::vector<Expr> made = make_all(s.scope, "DynamicQuantizeLinear", {x}, {}, 3);
   Expr y = make(s.scope, "DequantizeLinear", {made[0], made[1], made[2]});
   const std::vector<Expr> found = s.gradients(y, s.floats({0.96f, -0.42f, -0.85f, 0.63f, 0.68f}), {x});
-  expect_near(s.run(found[0]), {0.96f, -0.4232032f, -0.85f, 0.6332031f, 0.68f});
+  expect_each_near(s.run(found[0]), {0.96f, -0.4232032f, -0.85f, 0.6332031f, 0.68f});
 }
 
 }  // namespace
