@@ -179,7 +179,7 @@ void run_block(const Block<T>& s, const RunArgs& args) {
   // Of an image, where there are too few of them.
   const int64_t high = s.g.out_h, threads = loop_threads(*args.parallel);
   const int64_t parts = s.g.images % threads == 0 ? 1 : std::clamp<int64_t>(high / kLeastRows, 1, threads);
-  const int64_t items = s.g.images * parts, lanes = std::min(items, s.lanes());
+  const int64_t items = s.g.images * parts, lanes = std::min({items, s.lanes(), threads});
   const double cost = (s.row_cost_ns() + args.finish_cost_ns(s.g.out_w * s.out_c())) *
                       static_cast<double>(s.g.images * high) / static_cast<double>(lanes);
   parallel_for(*args.parallel, lanes, 1, cost, [&](int64_t begin, int64_t end) {
