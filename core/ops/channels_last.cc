@@ -58,18 +58,21 @@ Status infer_depthwise_block(InferContext& c) {
 }
 
 Status depthwise_block(BodyContext& c) {
-  const auto conv = [&](Expr x, int weight, const char* low, const char* high, Attrs attrs) {
-    if (!c.has_input(weight)) return x;
+  const auto limits = [&](const char* low, const char* high) {
+    Attrs attrs;
     if (c.attrs().has(low)) attrs.set("low", c.attrs().f(low));
     if (c.attrs().has(high)) attrs.set("high", c.attrs().f(high));
+    return attrs;
+  };
+  const auto conv = [&](Expr x, int weight, const Attrs& attrs) {
+    if (!c.has_input(weight)) return x;
     const Expr bias = c.has_input(weight + 1) ? c.input(weight + 1) : Expr();
     return make(c.scope(), "weft.ChannelsLastConv", {x, c.input(weight), bias}, attrs);
   };
   Attrs filters = c.attrs();
   for (const char* name : {"expand_low", "expand_high", "project_low", "project_high"}) filters.erase(name);
-  const Expr wide = conv(c.input(0), 1, "expand_low", "expand_high", {});
-  const Expr seen = conv(wide, 3, "low", "high", filters);
-  c.set_output(0, conv(seen, 5, "project_low", "project_high", {}));
+  const Expr wide = conv(c.input(0), 1, limits("expand_low", "expand_high"));
+  c.set_output(0, conv(conv(wide, 3, filters), 5, limits("project_low", "project_high")));
   return {};
 }
 

@@ -1,6 +1,6 @@
 // What a session keeps and has done, for whoever asks where time and memory go.
 #include "core/base/json.h"
-#include "core/base/loop_threads.h"
+#include "core/base/thread_pool.h"
 #include "core/runtime/compiled.h"
 #include "core/simd/isa.h"
 #include "core/tensor/form_cache.h"
@@ -57,7 +57,7 @@ Result<std::string> Session::describe() {
                  ", \"assigns\": ", list(what->cut.assigned_variables), ", \"plans\": [", text, "]}");
   }
   const FormCache::Counts cached = form_cache_ != nullptr ? form_cache_->counts() : FormCache::Counts{};
-  const int threads = loop_threads({.max_threads = options_.threads});
+  const int threads = options_.threads > 0 ? std::min(options_.threads, pool_threads()) : pool_threads();
   return cat("{\"runs\": ", runs_.load(std::memory_order_relaxed), ", \"threads\": ", threads,
              ", \"instruction_set\": ", json_string(isa_name(current_isa())),
              ", \"device\": ", json_string(options_.device.empty() ? "cpu" : options_.device),

@@ -6,6 +6,7 @@
 #include "core/base/divide_up.h"
 #include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/packed_common.h"
+#include "core/simd/taps.h"
 
 namespace weft {
 
@@ -53,6 +54,9 @@ Result<std::shared_ptr<const Buffer>> packed_lane_filters(const ConvGeometry& g,
                             [&](const T* elements, T* to) { pack_lane_filters(g, elements, to); });
 }
 
+inline const TapTable<float>& tap_table(float) { return tap_table_f32(current_isa()); }
+inline const TapTable<double>& tap_table(double) { return tap_table_f64(current_isa()); }
+
 // Copies of all images as [padded_h, padded_w, in_c], with zeros around them.
 template <typename T>
 void pad_images(const ConvGeometry& g, int64_t padded_h, int64_t padded_w, const T* x, T* to, const Parallel& parallel);
@@ -64,6 +68,35 @@ bool pads_little(const ConvGeometry& g, int64_t padded_h, int64_t padded_w);
 struct Range {
   int64_t first, past;
 };
+
+// Some channels of one filter each, whose taps see the first of these; `init` are those of all channels, or null. What is left
+// to say is how many pixels there are, and where they go.
+template <typename T>
+LaneTile<T> lane_tile(const ConvGeometry& g, Range channels, const LaneTap<T>* taps, const T* weight, const T* init,
+                      Limits<T> limits) {
+  LaneTile<T> t{};
+  t.columns = channels.past - channels.first;
+  t.taps = g.taps();
+  t.a = taps;
+  t.b = weight + channels.first;
+  t.b_row = g.in_c;
+  t.init = init != nullptr ? init + channels.first : nullptr;
+  t.limits = limits;
+  return t;
+}
+
+// Pixels of `from` channels times a weight [to, from, 1, ...].
+template <typename T>
+Gemm<T> product_of_pixels(int64_t pixels, int64_t from, int64_t to, Limits<T> limits) {
+  Gemm<T> gemm;
+  gemm.m = pixels;
+  gemm.n = gemm.c_row = to;
+  gemm.k = gemm.a_row = gemm.b_column = from;
+  gemm.b_row = 1;
+  gemm.init_column = 1;
+  gemm.limits = limits;
+  return gemm;
+}
 
 // The outputs along an axis for which the window's place `at` steps behind its beginning lies in the image.
 inline Range seeing(int64_t at, int64_t pad, int64_t stride, int64_t in, int64_t out) {

@@ -18,13 +18,10 @@ constexpr int64_t kTilesOfBlock = 8;
 // With fewer channels, a row of the window is one tap in a copy of the image with its padding.
 constexpr int64_t kFewChannels = 16;
 
-const TapTable<float>& table_of(float) { return tap_table_f32(current_isa()); }
-const TapTable<double>& table_of(double) { return tap_table_f64(current_isa()); }
-
 // -- Sums over taps.
 template <typename T>
 int64_t tile_rows(const ConvGeometry& g) {
-  const TapTable<T>& table = table_of(T());
+  const TapTable<T>& table = tap_table(T());
   return 2 * (g.out_c / g.group) <= table.panel ? table.narrow_rows : table.rows;
 }
 
@@ -185,7 +182,7 @@ template <typename T>
 Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   Taps<T> s{};
   ConvGeometry& g = s.g = read_geometry(c);
-  s.table = &table_of(T());
+  s.table = &tap_table(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
   s.padded_h = g.reach_h();
@@ -289,17 +286,10 @@ struct LaneBlock {
           *to++ = {static_cast<const T*>(s.zero->data()), 0};
       }
     }
-    LaneTile<T> t;
+    LaneTile<T> t = lane_tile(g, channels, taps, weight, init, s.limits);
     t.rows = pixels;
-    t.columns = channels.past - channels.first;
-    t.taps = g.taps();
-    t.a = taps;
-    t.b = weight + channels.first;
-    t.b_row = g.in_c;
-    t.init = init != nullptr ? init + channels.first : nullptr;
     t.c = out + (oy * g.out_w + ox) * g.out_c + channels.first;
     t.c_row = (down ? g.out_w : 1) * g.out_c;
-    t.limits = s.limits;
     s.table->run_lanes(t);
   }
 };
@@ -343,7 +333,7 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   constexpr int64_t kElements = 4096;
   Lanes<T> s{};
   ConvGeometry& g = s.g = read_geometry(c);
-  s.table = &table_of(T());
+  s.table = &tap_table(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
   s.inner_h = seeing_whole(g.kernel_h, g.dilation_h, g.pad_h, g.stride_h, g.in_h, g.out_h);
@@ -389,12 +379,7 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
   const ConvGeometry g = read_geometry(c);
   Pixels<T> s{};
   s.biased = c.has_input(2);
-  s.gemm.m = g.images * g.pixels();
-  s.gemm.n = s.gemm.c_row = g.out_c;
-  s.gemm.k = s.gemm.a_row = s.gemm.b_column = g.in_c;
-  s.gemm.b_row = 1;
-  s.gemm.init_column = 1;
-  s.gemm.limits = limits_of<T>(c);
+  s.gemm = product_of_pixels(g.images * g.pixels(), g.in_c, g.out_c, limits_of<T>(c));
   if (const Tensor* w = c.constant(1); w != nullptr) {
     WEFT_TRY(s.packed, use_packed_b(*w, &s.gemm, c.form_cache()));
     if (s.packed != nullptr) prepared->unused_inputs = {1};
@@ -424,7 +409,7 @@ bool accepts_lanes(const KernelContext& c) {
   if (!accepts(c)) return false;
   const ConvGeometry g = read_geometry(c);
   const bool f32 = c.dtype(0) == DType::kF32;
-  const int64_t least = f32 ? table_of(float()).least_columns : table_of(double()).least_columns;
+  const int64_t least = f32 ? tap_table(float()).least_columns : tap_table(double()).least_columns;
   return g.one_filter_each() && g.in_c >= least && g.taps() <= kMostLaneTaps;
 }
 

@@ -22,9 +22,6 @@ constexpr int64_t kMostPhases = 64;
 // Rows so many bytes apart share one set of the first-level cache, which has fewer ways than this.
 constexpr int64_t kPage = 4096, kWays = 8, kApart = 16;
 
-const TapTable<float>& tap_table(float) { return tap_table_f32(current_isa()); }
-const TapTable<double>& tap_table(double) { return tap_table_f64(current_isa()); }
-
 // One spatial axis. Output place o and place k of the window meet at input place (o + pad - k * dilation) / stride, where that
 // is whole: `o + pad` is a number of strides and the phase.
 struct Axis {

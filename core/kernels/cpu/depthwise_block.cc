@@ -5,10 +5,8 @@
 #include "core/base/loop_threads.h"
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
-#include "core/kernels/cpu/packed_common.h"
 #include "core/kernels/cpu/stop_common.h"
 #include "core/simd/gemm.h"
-#include "core/simd/taps.h"
 
 namespace weft {
 namespace {
@@ -18,9 +16,6 @@ constexpr int64_t kLanes = 16;          // parts with scratch of their own, work
 constexpr int64_t kLeastRows = 4;       // of what a thread makes: rows at its edges are expanded twice
 
 enum Input { kX, kExpand, kExpandBias, kFilters, kBias, kProject, kProjectBias };
-
-const TapTable<float>& table_of(float) { return tap_table_f32(current_isa()); }
-const TapTable<double>& table_of(double) { return tap_table_f64(current_isa()); }
 
 template <typename T>
 struct Product {
@@ -152,17 +147,11 @@ class Rows {
           *tap++ = {static_cast<const T*>(s_.zero->data()), 0};
       }
     }
-    LaneTile<T> t;
+    const T *weight = static_cast<const T*>(s_.weight->data()), *bias = s_.biased ? args_.input<T>(kBias) : nullptr;
+    LaneTile<T> t = lane_tile(g_, channels, taps, weight, bias, s_.limits);
     t.rows = pixels;
-    t.columns = channels.past - channels.first;
-    t.taps = g_.taps();
-    t.a = taps;
-    t.b = static_cast<const T*>(s_.weight->data()) + channels.first;
-    t.b_row = g_.in_c;
-    t.init = s_.biased ? args_.input<T>(kBias) + channels.first : nullptr;
     t.c = to;
     t.c_row = g_.out_c;
-    t.limits = s_.limits;
     s_.table->run_lanes(t);
   }
 
@@ -200,14 +189,8 @@ Status prepare_product(const KernelContext& c, int input, int64_t pixels, Limits
   if (!c.has_input(input)) return {};
   product->given = true;
   product->biased = c.has_input(input + 1);
-  Gemm<T>& g = product->gemm;
-  g.m = pixels;
-  g.n = g.c_row = c.shape(input)[0];
-  g.k = g.a_row = g.b_column = c.shape(input)[1];
-  g.b_row = 1;
-  g.init_column = 1;
-  g.limits = limits;
-  WEFT_TRY(product->weight, use_packed_b(*c.constant(input), &g, c.form_cache()));
+  product->gemm = product_of_pixels(pixels, c.shape(input)[1], c.shape(input)[0], limits);
+  WEFT_TRY(product->weight, use_packed_b(*c.constant(input), &product->gemm, c.form_cache()));
   return {};
 }
 
@@ -221,7 +204,7 @@ template <typename T>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   Block<T> s{};
   const ConvGeometry& g = s.g = filters_of(c);
-  s.table = &table_of(T());
+  s.table = &tap_table(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(kBias);
   s.in_c = c.shape(kX).back();
@@ -245,7 +228,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 template <typename T>
 bool accepts_filters(const ConvGeometry& g) {
-  return g.one_filter_each() && g.in_c >= table_of(T()).least_columns && g.taps() <= kMostLaneTaps &&
+  return g.one_filter_each() && g.in_c >= tap_table(T()).least_columns && g.taps() <= kMostLaneTaps &&
          g.images * g.pixels() > 0 && pads_little(g, g.in_h, g.reach_w());
 }
 

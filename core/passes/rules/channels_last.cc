@@ -162,10 +162,13 @@ Status group_norm_channels_last(RuleContext& c) {
   return {};
 }
 
-// Outside training, where no weights took it up: a factor and a sum for each channel, which go on in elementwise groups.
+// Outside training, where no weights took it up: a factor and a sum for each channel, which go on in elementwise groups. That
+// of halves is computed in f32, by its body.
 Status batch_norm_channels_last(RuleContext& c) {
   const Expr x = before_first(c.mapped_input(0));
-  if (!concrete(x) || c.attrs().b("training_mode") || c.node.output_count > 1) return {};
+  if (!concrete(x) || (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) || c.attrs().b("training_mode") ||
+      c.node.output_count > 1)
+    return {};
   for (int i = 1; i < 5; ++i) {
     if (c.type(c.input(i)).dtype != x.dtype()) return {};
   }

@@ -118,9 +118,9 @@ ValueId skip_views(const RuleContext& c, ValueId id, bool* viewed) {
 bool is_stacked(const RuleContext& c, ValueId apart, ValueId stacked) {
   const ValueType &a = c.type(apart), &s = c.type(stacked);
   if (!a.concrete() || !s.concrete() || a.dims.size() != 4 || s.dims.size() != 4) return false;
-  const int64_t heads = a.dims[1].value(), shared = s.dims[1].value();
-  return a.dims[0] == s.dims[0] && a.dims[3] == s.dims[3] && 0 < shared && shared < heads && heads % shared == 0 &&
-         a.dims[2].value() * (heads / shared) == s.dims[2].value();
+  const int64_t heads = a.dims[1].value(), kept = s.dims[1].value();
+  return a.dims[0] == s.dims[0] && a.dims[3] == s.dims[3] && 0 < kept && kept < heads && heads % kept == 0 &&
+         a.dims[2].value() * (heads / kept) == s.dims[2].value();
 }
 
 const Node* product_at(const RuleContext& c, ValueId id, Scores* found) {
